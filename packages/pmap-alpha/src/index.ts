@@ -1,1 +1,3 @@
-export {};
+export * from './mmu.ts';
+export * from './pte.ts';
+export * from './vmparam.ts';
