@@ -20,6 +20,8 @@ function references(folder: string, file: string): string[] {
     .toSorted();
 }
 
+const readText = (path: string) => readFileSync(new URL(path, root), 'utf8');
+
 const foldersOf = (names: readonly string[]) =>
   names.flatMap((name) => byName.get(name)?.folder ?? []).toSorted();
 
@@ -48,8 +50,9 @@ describe('the top level', () => {
   });
 
   it('locks versions without naming a host to fetch them from', () => {
-    const lock = readFileSync(new URL('package-lock.json', root), 'utf8');
-    expect(lock.match(/"resolved": "(?!packages\/|tools\/).*/g)).toBeNull();
+    expect(
+      readText('package-lock.json').match(/"resolved": "(?!packages\/|tools\/).*/g),
+    ).toBeNull();
   });
 });
 
@@ -66,6 +69,7 @@ describe.each(packages)('$folder', (project) => {
     expect(manifest.name).toBe(folder.replace('packages', '@uvmkit'));
     expect(manifest.private).toBeUndefined();
     expect(manifest.license).toBe('BSD-2-Clause');
+    expect(readText(`${folder}/LICENSE`)).toBe(readText('LICENSE'));
     expect(manifest.sideEffects).toBe(false);
     expect(manifest.engines).toEqual({ node: '>=20.19' });
     expect(manifest.files).toEqual(expect.arrayContaining(['dist', 'src', '!**/*.test.ts']));
