@@ -53,7 +53,10 @@ export class BareMachine implements PmapServices {
       steal: (bytes, align) => {
         const at = Math.ceil(stolen / align) * align;
         const end = Math.ceil((at + bytes) / pageSize) * pageSize;
-        if (end > memory.size) throw new RangeError(`${port.name} wants memory up to ${end} bytes to boot, there are ${memory.size}`);
+        if (end > memory.size)
+          throw new RangeError(
+            `${port.name} wants memory up to ${end} bytes to boot, there are ${memory.size}`,
+          );
         stolen = end;
         return at;
       },
@@ -105,7 +108,8 @@ export class BareMachine implements PmapServices {
   /** Gives a page back; giving one back twice is a RangeError. */
   givePage(pa: Pa): void {
     const index = this.pageIndex(pa);
-    if (index < 0 || this.#free[index] === 1) throw new RangeError(`page at ${pa} is not out, it cannot be given back`);
+    if (index < 0 || this.#free[index] === 1)
+      throw new RangeError(`page at ${pa} is not out, it cannot be given back`);
     this.#free[index] = 1;
     this.#lowest = Math.min(this.#lowest, index);
   }

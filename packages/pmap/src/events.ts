@@ -85,7 +85,14 @@ export const EVENTS: Readonly<Record<EventName, readonly string[]>> = {
 };
 
 /** Receives one event; fields beyond those of its kind are 0. It must not call into the machine. */
-export type EventListener = (name: EventName, a: number, b: number, c: number, d: number, e: number) => void;
+export type EventListener = (
+  name: EventName,
+  a: number,
+  b: number,
+  c: number,
+  d: number,
+  e: number,
+) => void;
 
 /**
  * Everything that happens, for whoever watches. Emitters write

@@ -27,9 +27,13 @@ export class PhysicalMemory {
    */
   constructor(size: number, pageSize: number) {
     if (!Number.isSafeInteger(pageSize) || pageSize < 4096 || (pageSize & (pageSize - 1)) !== 0)
-      throw new RangeError(`page size must be a power of two of at least 4096 bytes, given ${pageSize}`);
+      throw new RangeError(
+        `page size must be a power of two of at least 4096 bytes, given ${pageSize}`,
+      );
     if (!Number.isSafeInteger(size) || size <= 0 || size % pageSize !== 0 || size > 2 ** 32)
-      throw new RangeError(`memory size must be a positive multiple of ${pageSize} bytes up to 4 GB, given ${size}`);
+      throw new RangeError(
+        `memory size must be a positive multiple of ${pageSize} bytes up to 4 GB, given ${size}`,
+      );
     this.size = size;
     this.pageSize = pageSize;
     this.pageShift = Math.log2(pageSize);

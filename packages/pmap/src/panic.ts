@@ -13,7 +13,9 @@ export class KernelPanic extends Error {
   readonly state: PanicState;
 
   constructor(words: string, state: PanicState = {}) {
-    const fields = Object.entries(state).map(([key, value]) => `${key}=${typeof value === 'number' ? formatNumber(value) : value}`);
+    const fields = Object.entries(state).map(
+      ([key, value]) => `${key}=${typeof value === 'number' ? formatNumber(value) : value}`,
+    );
     super(fields.length === 0 ? `panic: ${words}` : `panic: ${words} (${fields.join(' ')})`);
     this.words = words;
     this.state = state;

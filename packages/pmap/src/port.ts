@@ -114,6 +114,11 @@ export interface MachineDependent {
   trap(cpu: number): TrapOutcome;
   /** The last fault decoded by {@link trap}; the same object every time. */
   readonly fault: Fault;
+  /**
+   * Writes back and drops what CPU caches hold of [pa, pa + length), so that a device (or the kernel, by physical
+   * address) sees and may change memory itself: what bus_dmamap_sync does. Absent where caches are coherent.
+   */
+  readonly syncForDevice?: (pa: Pa, length: number) => void;
 }
 
 /** What {@link MachineDependent.trap} made of a fault. */
@@ -141,4 +146,3 @@ export interface Fault {
   /** Whether the address is one of the kernel's map (true) or of the current process' map. */
   kernel: boolean;
 }
-

@@ -38,5 +38,9 @@ export const ACCESS_USERSPACE = 16;
 
 /** `rwx`, `r--`, … as NetBSD and Linux print a protection. */
 export function protName(prot: Prot): string {
-  return (prot & VM_PROT_READ ? 'r' : '-') + (prot & VM_PROT_WRITE ? 'w' : '-') + (prot & VM_PROT_EXECUTE ? 'x' : '-');
+  return (
+    (prot & VM_PROT_READ ? 'r' : '-') +
+    (prot & VM_PROT_WRITE ? 'w' : '-') +
+    (prot & VM_PROT_EXECUTE ? 'x' : '-')
+  );
 }

@@ -62,7 +62,8 @@ export class PvTable {
   /** The page's entry for (pmap, va), or {@link PV_NONE}. */
   find(page: number, pmap: PmapId, va: Va): number {
     let entry = this.head[page]!;
-    while (entry !== PV_NONE && (this.va[entry] !== va || this.pmap[entry] !== pmap)) entry = this.next[entry]!;
+    while (entry !== PV_NONE && (this.va[entry] !== va || this.pmap[entry] !== pmap))
+      entry = this.next[entry]!;
     return entry;
   }
 
@@ -98,7 +99,13 @@ export class PvTable {
 
   /** Bytes of the arrays. */
   get bytes(): number {
-    return this.head.byteLength + this.next.byteLength + this.pmap.byteLength + this.va.byteLength + this.aux.byteLength;
+    return (
+      this.head.byteLength +
+      this.next.byteLength +
+      this.pmap.byteLength +
+      this.va.byteLength +
+      this.aux.byteLength
+    );
   }
 
   #release(entry: number): void {

@@ -30,8 +30,10 @@ export class Tlb {
    * @param global the bit of `bits` that makes an entry match any context; 0 if there is none
    */
   constructor(sets: number, ways: number, global = 0) {
-    if (sets < 1 || (sets & (sets - 1)) !== 0) throw new RangeError(`TLB sets must be a power of two, given ${sets}`);
-    if (!Number.isInteger(ways) || ways < 1 || ways > 255) throw new RangeError(`TLB ways must be 1 to 255, given ${ways}`);
+    if (sets < 1 || (sets & (sets - 1)) !== 0)
+      throw new RangeError(`TLB sets must be a power of two, given ${sets}`);
+    if (!Number.isInteger(ways) || ways < 1 || ways > 255)
+      throw new RangeError(`TLB ways must be 1 to 255, given ${ways}`);
     this.sets = sets;
     this.ways = ways;
     this.#global = global;
@@ -49,7 +51,8 @@ export class Tlb {
   lookup(vpn: number, context: number): number {
     const set = vpn & (this.sets - 1);
     const recent = this.#recent[set]!;
-    if (this.vpn[recent] === vpn && this.context[recent] === context && this.#valid[recent] === 1) return recent;
+    if (this.vpn[recent] === vpn && this.context[recent] === context && this.#valid[recent] === 1)
+      return recent;
     return this.#search(set, vpn, context);
   }
 
@@ -105,7 +108,8 @@ export class Tlb {
   /** Drops every non-global entry of one context. */
   flushContext(context: number): void {
     for (let entry = 0; entry < this.#valid.length; entry++)
-      if (this.context[entry] === context && (this.bits[entry]! & this.#global) === 0) this.#valid[entry] = 0;
+      if (this.context[entry] === context && (this.bits[entry]! & this.#global) === 0)
+        this.#valid[entry] = 0;
   }
 
   /** Drops the entries for one page: of every context if `context` is negative, else of that one and global ones. */
@@ -114,7 +118,12 @@ export class Tlb {
     const end = (set + 1) * this.ways;
     for (let entry = set * this.ways; entry < end; entry++) {
       if (this.vpn[entry] !== vpn) continue;
-      if (context < 0 || this.context[entry] === context || (this.bits[entry]! & this.#global) !== 0) this.#valid[entry] = 0;
+      if (
+        context < 0 ||
+        this.context[entry] === context ||
+        (this.bits[entry]! & this.#global) !== 0
+      )
+        this.#valid[entry] = 0;
     }
   }
 }

@@ -1,1 +1,27 @@
-export {};
+/**
+ * `@uvmkit/uvm-core`: the machine-independent half of NetBSD's UVM, as of 31 December 2001.
+ *
+ * One file a concept, named as NetBSD names it. {@link Uvm} holds the state; everything else is functions over it.
+ */
+export * from './amap-copy.ts';
+export * from './amap.ts';
+export * from './anon.ts';
+export * from './entry.ts';
+export * from './exp.ts';
+export * from './fault.ts';
+export * from './map-attr.ts';
+export * from './map-clean.ts';
+export * from './map-clip.ts';
+export * from './map-pageable.ts';
+export * from './map-unmap.ts';
+export * from './map.ts';
+export * from './mlock.ts';
+export * from './mmap.ts';
+export * from './object.ts';
+export * from './page.ts';
+export * from './space.ts';
+export * from './types.ts';
+export * from './uvm.ts';
+export * from './vnode-io.ts';
+export * from './vnode.ts';
+export * from './wire.ts';

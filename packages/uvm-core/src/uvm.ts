@@ -1,0 +1,302 @@
+import {
+  type EventStream,
+  KernelPanic,
+  type MachineDependent,
+  PMAP_KERNEL,
+  type Pa,
+  type PhysicalMemory,
+  type PhysSegment,
+  type Pmap,
+  type Va,
+} from '@uvmkit/pmap';
+import type { Amap } from './amap.ts';
+import { Anons } from './anon.ts';
+import { Uvmexp } from './exp.ts';
+import { FaultInfo } from './fault.ts';
+import { VmMap } from './map.ts';
+import type { UvmObject } from './object.ts';
+import {
+  NO_OWNER,
+  NO_PAGE,
+  PG_BUSY,
+  PG_CLEAN,
+  PG_RELEASED,
+  PG_WANTED,
+  PQ_ANON,
+  Pages,
+} from './page.ts';
+import {
+  CHANNEL_MEMORY,
+  type Outcome,
+  VM_MAP_PAGEABLE,
+  VM_MAP_WANTLOCK,
+  WAIT,
+  type WaitChannel,
+} from './types.ts';
+
+/**
+ * Behaviour of the 2001 kernel that looks like a bug. Each is off unless its line says otherwise; on, UVM does what NetBSD did.
+ */
+export interface Quirks {
+  /** uvm_map merges without comparing copy-on-write and needs-copy. On by default: no caller can tell. */
+  readonly mergeIgnoresEtype: boolean;
+  /** uvm_map_protect asks the first entry of a range about copy-on-write and wiring, whatever the current one is. */
+  readonly protectAsksFirstEntry: boolean;
+  /** A failed mlockall leaves wired what it had wired, and unwires what was wired before. */
+  readonly wireAllUndoInverted: boolean;
+  /** Fault-ahead maps an object's page that is on loan with WRITE. */
+  readonly loanedNeighbourWritable: boolean;
+  /** A child's map.size still counts the holes that VM_INHERIT_NONE left. */
+  readonly forkCountsHoles: boolean;
+  /** mincore falls through to the object for an anon that is on swap only. */
+  readonly mincoreIgnoresSwap: boolean;
+}
+
+/** The quirks that are on by default. */
+export const DEFAULT_QUIRKS: Quirks = {
+  mergeIgnoresEtype: true,
+  protectAsksFirstEntry: false,
+  wireAllUndoInverted: false,
+  loanedNeighbourWritable: false,
+  forkCountsHoles: false,
+  mincoreIgnoresSwap: false,
+};
+
+/** What UVM is built from. */
+export interface UvmOptions {
+  readonly memory: PhysicalMemory;
+  /** The booted port. Its pmap is initialised here. */
+  readonly md: MachineDependent;
+  /** Memory to manage: what the port did not take. */
+  readonly segments: readonly PhysSegment[];
+  readonly events: EventStream;
+  /** Wakes every thread that sleeps on the channel. Called often for channels nobody sleeps on. */
+  readonly wakeup: (channel: WaitChannel) => void;
+  /** Page colours, a power of two; 1 if not given. */
+  readonly colours?: number;
+  /** Whether faults map resident neighbours; true if not given. */
+  readonly faultAhead?: boolean;
+  readonly quirks?: Partial<Quirks>;
+}
+
+/** Whoever frees memory: woken when it gets short. */
+export interface PageDaemon {
+  wake(): void;
+}
+
+/** One UVM: everything that NetBSD keeps in `uvm` and `uvmexp`, over one port. */
+export class Uvm {
+  readonly memory: PhysicalMemory;
+  readonly md: MachineDependent;
+  readonly pmap: Pmap;
+  readonly events: EventStream;
+  readonly exp: Uvmexp = new Uvmexp();
+  readonly pages: Pages;
+  readonly anons: Anons;
+  /** Every amap there is, for the invariants and the debugger. */
+  readonly amaps: Set<Amap> = new Set();
+  /** Every map there is. */
+  readonly maps: Set<VmMap> = new Set();
+  readonly kernelMap: VmMap;
+  /** First kernel address without page tables yet (`uvm_maxkaddr`). */
+  maxKernelVa: Va;
+  readonly pageSize: number;
+  readonly quirks: Quirks;
+  readonly faultAhead: boolean;
+  /** The fault in progress. */
+  readonly fault: FaultInfo = new FaultInfo();
+  /** What to sleep on, after something answered WAIT. */
+  waitChannel: WaitChannel = CHANNEL_MEMORY;
+  /** The page that a pager has just got, BUSY. */
+  gotPage: number = NO_PAGE;
+  /** Null until there is one: then running out of memory is a panic. */
+  daemon: PageDaemon | null = null;
+  readonly #wakeup: (channel: WaitChannel) => void;
+  readonly #objects: UvmObject[] = [];
+  #nextChannel: WaitChannel = -16;
+  #nextMap = 0;
+
+  constructor(options: UvmOptions) {
+    const { memory, md, segments, events } = options;
+    this.memory = memory;
+    this.md = md;
+    this.pmap = md.pmap;
+    this.events = events;
+    this.pageSize = memory.pageSize;
+    this.quirks = { ...DEFAULT_QUIRKS, ...options.quirks };
+    this.faultAhead = options.faultAhead ?? true;
+    this.#wakeup = options.wakeup;
+    const colours = options.colours ?? 1;
+    if (colours < 1 || (colours & (colours - 1)) !== 0)
+      throw new RangeError(`page colours must be a power of two, given ${colours}`);
+    const { exp } = this;
+    exp.pagesize = memory.pageSize;
+    exp.pagemask = memory.pageSize - 1;
+    exp.pageshift = memory.pageShift;
+    exp.ncolors = colours;
+    exp.colormask = colours - 1;
+    this.anons = new Anons(exp);
+    this.pages = new Pages({
+      pmap: this.pmap,
+      events,
+      exp,
+      anons: this.anons,
+      pageSize: memory.pageSize,
+      segments,
+      colours,
+      objectById: (id) => this.objectById(id),
+      kickDaemon: () => this.daemon?.wake(),
+    });
+    this.#tune();
+    // uvm_anon_init: an anon for most of memory; each swap page adds one.
+    this.anons.add(exp.free - (exp.free >> 4));
+    this.pmap.init(this.pages);
+    const { start, end } = this.pmap.virtualSpace();
+    this.kernelMap = new VmMap(this, PMAP_KERNEL, start, end, VM_MAP_PAGEABLE);
+    this.maps.add(this.kernelMap);
+    this.maxKernelVa = this.pmap.growKernel === null ? end : start;
+  }
+
+  /** Thresholds of the page daemon and the limit of wired memory (uvmpd_tune). */
+  #tune(): void {
+    const { exp } = this;
+    const low = Math.ceil((16 * 1024) / this.pageSize);
+    const high = Math.floor((256 * 1024) / this.pageSize);
+    exp.freemin = Math.max(
+      Math.min(Math.max(Math.floor(exp.npages / 20), low), high),
+      exp.reserve_kernel + 1,
+    );
+    exp.freetarg = Math.max(Math.floor((exp.freemin * 4) / 3), exp.freemin + 1);
+    exp.wiredmax = Math.floor(exp.npages / 3);
+  }
+
+  /** Pages in a number of bytes that is a multiple of the page size. */
+  atop(bytes: number): number {
+    return Math.floor(bytes / this.pageSize);
+  }
+
+  /** `address` down to its page. */
+  trunc(address: number): number {
+    return Math.floor(address / this.pageSize) * this.pageSize;
+  }
+
+  /** `address` up to a page. */
+  round(address: number): number {
+    return Math.ceil(address / this.pageSize) * this.pageSize;
+  }
+
+  // Sleeping.
+
+  /** Answers WAIT for a channel. */
+  wait(channel: WaitChannel): Outcome {
+    this.waitChannel = channel;
+    return WAIT;
+  }
+
+  /**
+   * Answers WAIT for free memory, with the daemon at work (`uvm_wait`).
+   *
+   * @throws KernelPanic if nobody will ever free any
+   */
+  waitForMemory(reason: string): Outcome {
+    if (this.events.watched) this.events.emit('uvm.wait', this.exp.free);
+    if (this.daemon === null) {
+      const { free, npages, wired, active, inactive } = this.exp;
+      throw new KernelPanic('uvm_wait: out of memory, and there is no page daemon to free any', {
+        reason,
+        free,
+        npages,
+        wired,
+        active,
+        inactive,
+      });
+    }
+    this.daemon.wake();
+    return this.wait(CHANNEL_MEMORY);
+  }
+
+  /** Answers WAIT for whoever keeps the map busy. */
+  waitForMap(map: VmMap): Outcome {
+    map.flags |= VM_MAP_WANTLOCK;
+    return this.wait(map.channel);
+  }
+
+  wakeup(channel: WaitChannel): void {
+    this.#wakeup(channel);
+  }
+
+  /** A channel that nothing else sleeps on. */
+  newChannel(): WaitChannel {
+    return this.#nextChannel--;
+  }
+
+  // Pages.
+
+  /** Lets a page go that was held BUSY (`uvm_page_unbusy`): wakes who wants it, frees it if it was released. */
+  unbusy(page: number): void {
+    const { pages, anons } = this;
+    const flags = pages.flags[page]!;
+    pages.flags[page] = flags & ~(PG_BUSY | PG_WANTED | PG_RELEASED);
+    if ((flags & PG_WANTED) !== 0) this.wakeup(page);
+    if ((flags & PG_RELEASED) === 0) return;
+    const anon = pages.uanon[page]!;
+    if (anon !== NO_OWNER && (pages.pqflags[page]! & PQ_ANON) !== 0)
+      anons.free(anon, pages, this.pmap);
+    else {
+      this.pmap.pageProtect(pages.pageAddress(page), 0);
+      pages.free(page);
+    }
+  }
+
+  /** Copies a page's contents; the copy is dirty (`uvm_pagecopy`). */
+  copyPage(from: number, to: number): void {
+    this.pages.flags[to]! &= ~PG_CLEAN;
+    this.pmap.copyPage(this.pages.pageAddress(from), this.pages.pageAddress(to));
+  }
+
+  /** Brings a page's bytes in memory up to date with what caches hold, before something other than a CPU uses them. */
+  syncForDevice(pa: Pa): void {
+    this.md.syncForDevice?.(pa, this.pageSize);
+  }
+
+  /** Deactivates a page that is in nobody's hands and not wired, on loan or inactive already. */
+  deactivateIdle(page: number): void {
+    const { pages } = this;
+    if (
+      (pages.flags[page]! & PG_BUSY) !== 0 ||
+      pages.wireCount[page] !== 0 ||
+      pages.loanCount[page] !== 0
+    )
+      return;
+    this.pmap.clearReference(pages.pageAddress(page));
+    pages.deactivate(page);
+  }
+
+  /** The physical address of a page. */
+  addressOf(page: number): Pa {
+    return this.pages.pageAddress(page);
+  }
+
+  // Objects and maps.
+
+  /** Registers an object and gives it its id. */
+  adoptObject(object: UvmObject): number {
+    this.#objects.push(object);
+    return this.#objects.length - 1;
+  }
+
+  objectById(id: number): UvmObject {
+    const object = this.#objects[id];
+    if (object === undefined) throw new KernelPanic('uvm: no such object', { id });
+    return object;
+  }
+
+  /** Every object that ever was, for the debugger and the invariants. */
+  get objects(): readonly UvmObject[] {
+    return this.#objects;
+  }
+
+  newMapId(): number {
+    return this.#nextMap++;
+  }
+}

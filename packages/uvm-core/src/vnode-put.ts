@@ -1,0 +1,127 @@
+import { type Errno, VM_PROT_NONE } from '@uvmkit/pmap';
+import { NO_PAGE, PG_BUSY, PG_CLEAN, PG_RELEASED, PG_WANTED } from './page.ts';
+import {
+  PGO_ALLPAGES,
+  PGO_CLEANIT,
+  PGO_DEACTIVATE,
+  PGO_FREE,
+  PGO_SYNCIO,
+  type PagerFlags,
+  type Sleeping,
+} from './types.ts';
+import type { Uvm } from './uvm.ts';
+import type { Vnode } from './vnode.ts';
+
+/** The most that one write takes along. */
+const CLUSTER = 64 * 1024;
+
+/**
+ * Cleans, deactivates or frees a file's resident pages (genfs_putpages). With PGO_FREE and without PGO_CLEANIT dirty data is
+ * discarded, and wired pages are freed like others: what that does to whoever wired them is the wiring problem's (H2, H3).
+ */
+export function* vnodePut(
+  uvm: Uvm,
+  vnode: Vnode,
+  start: number,
+  stop: number,
+  flags: PagerFlags,
+): Sleeping<Errno> {
+  const all = (flags & PGO_ALLPAGES) !== 0;
+  const first = all ? 0 : uvm.atop(start);
+  const beyond = all || stop === 0 ? Number.POSITIVE_INFINITY : Math.ceil(stop / uvm.pageSize);
+  for (const index of residentIn(uvm, vnode, first, beyond)) {
+    let page = uvm.pages.lookup(vnode, index);
+    while (page !== NO_PAGE && (uvm.pages.flags[page]! & PG_BUSY) !== 0) {
+      uvm.pages.flags[page]! |= PG_WANTED;
+      yield page;
+      page = uvm.pages.lookup(vnode, index);
+    }
+    if (page !== NO_PAGE) putPage(uvm, vnode, page, flags);
+  }
+  if ((flags & PGO_SYNCIO) === 0) return 0;
+  while (vnode.numoutput > 0) yield vnode.outputChannel;
+  const error = vnode.writeError;
+  vnode.writeError = 0;
+  return error;
+}
+
+/** Page indices of the resident pages in a range, ascending. */
+function residentIn(uvm: Uvm, vnode: Vnode, first: number, beyond: number): number[] {
+  const found: number[] = [];
+  // Walking the list costs its length, looking up costs the range: NetBSD's hash penalty is four.
+  if (vnode.npages <= 4 * (beyond - first)) {
+    for (let page = vnode.memq; page >= 0; page = uvm.pages.nextInObject(page)) {
+      const index = uvm.pages.offset[page]!;
+      if (index >= first && index < beyond) found.push(index);
+    }
+    return found.sort((a, b) => a - b);
+  }
+  for (let index = first; index < beyond; index++)
+    if (uvm.pages.lookup(vnode, index) !== NO_PAGE) found.push(index);
+  return found;
+}
+
+function putPage(uvm: Uvm, vnode: Vnode, page: number, flags: PagerFlags): void {
+  const { pages, pmap } = uvm;
+  const pa = pages.pageAddress(page);
+  // Mappings go before the modified bit is read, so that no store slips in between.
+  if ((flags & PGO_FREE) !== 0) pmap.pageProtect(pa, VM_PROT_NONE);
+  if ((flags & PGO_CLEANIT) !== 0 && makeClean(uvm, page)) {
+    writeCluster(uvm, vnode, page, flags);
+    return;
+  }
+  if ((flags & PGO_FREE) !== 0) pages.free(page);
+  else if ((flags & PGO_DEACTIVATE) !== 0) uvm.deactivateIdle(page);
+}
+
+/** Marks a page clean; true if it was dirty, and so must be written. */
+function makeClean(uvm: Uvm, page: number): boolean {
+  const { pages, pmap } = uvm;
+  const modified = pmap.clearModify(pages.pageAddress(page));
+  const dirty = modified || (pages.flags[page]! & PG_CLEAN) === 0;
+  pages.flags[page]! |= PG_CLEAN;
+  return dirty;
+}
+
+/** Writes a dirty page with the dirty pages around it, all BUSY meanwhile. */
+function writeCluster(uvm: Uvm, vnode: Vnode, page: number, flags: PagerFlags): void {
+  const { pages, pmap } = uvm;
+  const most = CLUSTER / uvm.pageSize;
+  const free = (flags & PGO_FREE) !== 0;
+  const join = (index: number): number => {
+    const other = index < 0 ? NO_PAGE : pages.lookup(vnode, index);
+    if (other === NO_PAGE || (pages.flags[other]! & PG_BUSY) !== 0) return NO_PAGE;
+    if (free) pmap.pageProtect(pages.pageAddress(other), VM_PROT_NONE);
+    return makeClean(uvm, other) ? other : NO_PAGE;
+  };
+  const run = [page];
+  let first = pages.offset[page]!;
+  for (
+    let other = join(first + 1);
+    other !== NO_PAGE && run.length < most;
+    other = join(first + run.length)
+  )
+    run.push(other);
+  for (
+    let other = join(first - 1);
+    other !== NO_PAGE && run.length < most;
+    other = join(first - 1)
+  ) {
+    run.unshift(other);
+    first--;
+  }
+  for (const member of run) pages.flags[member]! |= PG_BUSY | (free ? PG_RELEASED : 0);
+  vnode.numoutput++;
+  vnode.ops.write(
+    first * uvm.pageSize,
+    run.map((member) => pages.pageAddress(member)),
+    (error) => {
+      for (const member of run) {
+        if (error !== 0) pages.flags[member]! &= ~(PG_CLEAN | PG_RELEASED);
+        uvm.unbusy(member);
+      }
+      if (error !== 0 && vnode.writeError === 0) vnode.writeError = error;
+      if (--vnode.numoutput === 0) uvm.wakeup(vnode.outputChannel);
+    },
+  );
+}

@@ -1,0 +1,71 @@
+import { EFAULT, type Errno, KernelPanic, NO_PA, type Prot, type Va } from '@uvmkit/pmap';
+import type { MapEntry } from './entry.ts';
+import { uvmFault, uvmRefault } from './fault.ts';
+import { mapFloor, type VmMap } from './map.ts';
+import { NO_PAGE } from './page.ts';
+import { type FaultType, type Sleeping, VM_MAP_INTRSAFE, WAIT } from './types.ts';
+import type { Uvm } from './uvm.ts';
+
+/**
+ * Wires a range by simulated faults, page by page (`uvm_fault_wire`). The caller keeps the map from
+ * changing meanwhile, or does not care (a transient wiring). On an error what was wired is unwired again.
+ *
+ * @param type VM_FAULT_WIRE or VM_FAULT_WIREMAX
+ * @param access the rights to fault with
+ */
+export function* faultWire(
+  uvm: Uvm,
+  map: VmMap,
+  start: Va,
+  end: Va,
+  type: FaultType,
+  access: Prot,
+): Sleeping<Errno> {
+  if (start > end) return EFAULT;
+  if (uvm.events.watched) uvm.events.emit('uvm.wire', map.id, start, end, type);
+  for (let va = start; va < end; va += uvm.pageSize) {
+    let error = uvmFault(uvm, map, va, type, access);
+    while (error === WAIT) {
+      yield uvm.waitChannel;
+      error = uvmRefault(uvm, map, va, type, access);
+    }
+    if (error !== 0) {
+      if (va !== start) faultUnwire(uvm, map, start, va);
+      return error;
+    }
+  }
+  return 0;
+}
+
+/**
+ * Undoes the wiring of a range (`uvm_fault_unwire`). The pages are found through the pmap.
+ *
+ * @throws KernelPanic with the words of the seven problem reports, if a mapping has gone
+ */
+export function faultUnwire(uvm: Uvm, map: VmMap, start: Va, end: Va): void {
+  if ((map.flags & VM_MAP_INTRSAFE) !== 0)
+    throw new KernelPanic('uvm_fault_unwire_locked: map is intrsafe', { map: map.id });
+  if (uvm.events.watched) uvm.events.emit('uvm.unwire', map.id, start, end);
+  const { pmap, pages } = uvm;
+  let entry = mapFloor(map, start);
+  for (let va = start; va < end; va += uvm.pageSize) {
+    const pa = pmap.extract(map.pmap, va);
+    if (pa === NO_PA)
+      throw new KernelPanic('uvm_fault_unwire_locked: unwiring non-wired memory', {
+        map: map.id,
+        va,
+      });
+    while (va >= entry.end && entry.next !== map.header) entry = entry.next;
+    if (va < entry.start || va >= entry.end)
+      throw new KernelPanic('uvm_fault_unwire_locked: unwiring a hole', { map: map.id, va });
+    if (entry.wiredCount === 0) pmap.unwire(map.pmap, va);
+    const page = pages.pageIndex(pa);
+    if (page !== NO_PAGE) pages.unwire(page);
+  }
+}
+
+/** Takes the wiring of an entry back, whatever its depth (`uvm_map_entry_unwire`). */
+export function unwireEntry(uvm: Uvm, map: VmMap, entry: MapEntry): void {
+  entry.wiredCount = 0;
+  faultUnwire(uvm, map, entry.start, entry.end);
+}
