@@ -1,0 +1,139 @@
+import {
+  ACCESS_USER,
+  bootBare,
+  ENOMEM,
+  FAULT,
+  NO_PA,
+  PMAP_CANFAIL,
+  PMAP_KERNEL,
+  PMAP_WIRED,
+  VM_PROT_NONE,
+  VM_PROT_READ,
+  VM_PROT_WRITE,
+} from '@uvmkit/pmap';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { srmmu, SrmmuMachine } from './port.ts';
+
+// Random pmap calls and accesses against a plain model of what must be mapped, with every count checked.
+
+interface Mapping {
+  readonly pa: number;
+  writable: boolean;
+  wired: boolean;
+}
+
+const VAS = [0x1000, 0x2000, 0x4_0000, 0x7f_f000, 0x0100_0000, 0xefff_f000];
+const step = fc.record({
+  what: fc.constantFrom(
+    'enter',
+    'enter',
+    'enter',
+    'remove',
+    'protect',
+    'page',
+    'unwire',
+    'access',
+    'access',
+    'clear',
+    'switch',
+  ),
+  map: fc.nat(3),
+  va: fc.nat(VAS.length - 1),
+  span: fc.nat(3),
+  page: fc.nat(4),
+  write: fc.boolean(),
+  wired: fc.boolean(),
+});
+
+describe('after random calls', () => {
+  it.each(['2001', 'late'] as const)(
+    'tables, reverse map and counts agree (%s wiring)',
+    (wiring) => {
+      fc.assert(
+        fc.property(fc.array(step, { maxLength: 60 }), fc.nat(8), (steps, spare) => {
+          const bare = bootBare(srmmu({ contexts: 3, wiring, pvEntries: 12 }), { memory: 2 << 20 });
+          if (!(bare.md instanceof SrmmuMachine)) throw new TypeError('not a sun4m');
+          const { pmap, mmus } = bare.md;
+          const pages = [0, 1, 2, 3, 4].map(() => bare.takePage());
+          const maps = [0, 1, 2, 3].map(() => pmap.create());
+          bare.tablePageLimit = bare.tablePagesOut + spare;
+          const model = maps.map(() => new Map<number, Mapping>());
+          const modified = pages.map(() => false);
+          for (const { what, map, va: first, span, page, write, wired } of steps) {
+            const va = VAS[first]!;
+            const end = VAS[Math.min(first + span, VAS.length - 1)]! + 4096;
+            const id = maps[map]!;
+            const mine = model[map]!;
+            const pa = pages[page]!;
+            const within = [...mine].filter(([at]) => at >= va && at < end);
+            switch (what) {
+              case 'enter': {
+                const prot = VM_PROT_READ | (write ? VM_PROT_WRITE : 0);
+                const flags = prot | PMAP_CANFAIL | (wired ? PMAP_WIRED : 0);
+                const error = pmap.enter(id, va, pa, prot, flags);
+                if (error === 0) mine.set(va, { pa, writable: write, wired });
+                else expect(error).toBe(ENOMEM);
+                break;
+              }
+              case 'remove':
+                pmap.remove(id, va, end);
+                for (const [at] of within) mine.delete(at);
+                break;
+              case 'protect':
+                pmap.protect(id, va, end, VM_PROT_READ);
+                for (const [, mapping] of within) mapping.writable = false;
+                break;
+              case 'page':
+                pmap.pageProtect(pa, write ? VM_PROT_READ : VM_PROT_NONE);
+                for (const each of model)
+                  for (const [at, mapping] of each)
+                    if (mapping.pa === pa) {
+                      if (write) mapping.writable = false;
+                      else each.delete(at);
+                    }
+                break;
+              case 'unwire':
+                pmap.unwire(id, va);
+                if (mine.has(va)) mine.get(va)!.wired = false;
+                break;
+              case 'access': {
+                pmap.activate(id);
+                const mapping = mine.get(va);
+                const access = (write ? VM_PROT_WRITE : VM_PROT_READ) | ACCESS_USER;
+                const allowed = mapping !== undefined && (!write || mapping.writable);
+                expect(mmus[0]!.translate(va + 8, access)).toBe(allowed ? mapping.pa + 8 : FAULT);
+                if (allowed && write) modified[pages.indexOf(mapping.pa)] = true;
+                break;
+              }
+              case 'clear':
+                expect(pmap.clearModify(pa)).toBe(modified[page]);
+                modified[page] = false;
+                break;
+              case 'switch':
+                pmap.activate(id);
+                break;
+            }
+            for (const [index, each] of model.entries()) {
+              const other = maps[index]!;
+              expect(pmap.residentCount(other)).toBe(each.size);
+              if (wiring === 'late')
+                expect(pmap.wiredCount(other)).toBe(
+                  [...each.values()].filter((m) => m.wired).length,
+                );
+              for (const at of VAS) expect(pmap.extract(other, at)).toBe(each.get(at)?.pa ?? NO_PA);
+            }
+            for (const [index, at] of pages.entries())
+              expect(pmap.isModified(at)).toBe(modified[index]);
+          }
+          // The reverse map knew them all: nothing is left once every page is taken from everyone.
+          for (const pa of pages) pmap.pageProtect(pa, VM_PROT_NONE);
+          for (const id of [...maps, PMAP_KERNEL]) expect(pmap.residentCount(id)).toBe(0);
+          for (const id of maps) pmap.destroy(id);
+          expect(bare.tablePagesOut).toBe(0);
+        }),
+        { seed: 2001, numRuns: 60 },
+      );
+    },
+  );
+});
