@@ -96,17 +96,15 @@ function writeCluster(uvm: Uvm, vnode: Vnode, page: number, flags: PagerFlags): 
   };
   const run = [page];
   let first = pages.offset[page]!;
-  for (
-    let other = join(first + 1);
-    other !== NO_PAGE && run.length < most;
-    other = join(first + run.length)
-  )
+  // To join is to be marked clean, so a page is asked only once there is room for it.
+  while (run.length < most) {
+    const other = join(first + run.length);
+    if (other === NO_PAGE) break;
     run.push(other);
-  for (
-    let other = join(first - 1);
-    other !== NO_PAGE && run.length < most;
-    other = join(first - 1)
-  ) {
+  }
+  while (run.length < most) {
+    const other = join(first - 1);
+    if (other === NO_PAGE) break;
     run.unshift(other);
     first--;
   }
