@@ -1,3 +1,12 @@
+/**
+ * `@uvmkit/pmap-alpha`: {@link alpha} is the port. Its parts can be used alone: the PTE codec, the
+ * MMU (which needs nothing but physical memory), the pmap.
+ */
+export { alpha } from './port.ts';
+export { type AlphaOptions } from './options.ts';
 export * from './mmu.ts';
 export * from './pte.ts';
 export * from './vmparam.ts';
+export { AlphaPmap } from './pmap.ts';
+export { PGA_MODIFIED, PGA_REFERENCED, STOLE_PV, STOLE_TABLE } from './mappings.ts';
+export { type ShootdownMode } from './shootdown.ts';

@@ -22,7 +22,7 @@ import {
   TBISD,
   type AlphaMmuOptions,
 } from './mmu.ts';
-import { WALK_VECTORS } from './walk.vectors.ts';
+import { WALK_VECTORS } from '../test/walk.vectors.ts';
 
 const ACCESSES = { r: VM_PROT_READ, w: VM_PROT_WRITE, x: VM_PROT_EXECUTE } as const;
 const READ_USER = VM_PROT_READ | ACCESS_USER;
