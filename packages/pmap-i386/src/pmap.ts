@@ -46,7 +46,6 @@ import {
   NBPG,
   pdei,
   PDP_BASE,
-  PDSLOT_APTE,
   PDSLOT_KERN,
   PDSLOT_PTE,
   PGOFSET,

@@ -1,8 +1,8 @@
-import { type BareMachine, NO_PA, type Pa, type PmapId, type Va } from '@uvmkit/pmap';
+import { type BareMachine, type Pa, type PmapId, type Va } from '@uvmkit/pmap';
 import { expect } from 'vitest';
 import { I386Machine } from '../src/port.ts';
 import { PG_PVLIST, PG_V, PG_W, pteFrame } from '../src/pte.ts';
-import { NBPD, NBPG, PDP_BASE, PDSLOT_KERN, PDSLOT_PTE } from '../src/vmparam.ts';
+import { NBPD, NBPG, PDP_BASE, PDSLOT_APTE, PDSLOT_KERN, PDSLOT_PTE } from '../src/vmparam.ts';
 
 /** Frames that the port took at boot: the directory and four tables, counted for the kernel. */
 const BOOT_PAGES = 5;
@@ -49,42 +49,54 @@ function liveMaps(bare: BareMachine): PmapId[] {
  * Kernel mappings are counted where they are managed; those of kenter_pa have no PG_PVLIST.
  */
 export function checkPmap(bare: BareMachine): void {
-  const { memory } = bare;
   const { pmap } = machineOf(bare);
-  const listed: string[] = [];
-  const kernel = directoryOf(bare, 0);
-  for (const id of liveMaps(bare)) {
-    const directory = directoryOf(bare, id);
-    expect(directory).not.toBe(NO_PA);
-    let wired = 0;
-    let valid = 0;
-    let tables = 0;
-    for (let slot = id === 0 ? PDSLOT_KERN : 0; slot < 1023; slot++) {
-      const pde = memory.readLe32(directory + slot * 4);
-      if (slot === PDSLOT_PTE) expect(pteFrame(pde)).toBe(directory);
-      else if (id !== 0 && slot >= PDSLOT_KERN)
-        expect(pde & ~HARDWARE_BITS).toBe(memory.readLe32(kernel + slot * 4) & ~HARDWARE_BITS);
-      else if ((pde & PG_V) !== 0) {
-        tables++;
-        const here = checkTable(bare, id, slot, pteFrame(pde), listed);
-        valid += here.valid;
-        wired += here.wired;
-        if (id !== 0) {
-          expect(here.valid).toBeGreaterThan(0);
-          expect(pmap.tableWireCount(id, slot * NBPD)).toBe(1 + here.valid);
-        }
-      } else expect(pmap.tableWireCount(id, slot * NBPD)).toBe(0);
-    }
-    expect(pmap.wiredCount(id)).toBe(id === 0 ? BOOT_PAGES + wired : wired);
-    expect(pmap.residentCount(id)).toBe(id === 0 ? BOOT_PAGES + valid : 1 + tables + valid);
-    expect(pmap.tableBytes(id)).toBe((1 + tables) * NBPG);
-  }
+  const seen: Seen = { wrong: [], listed: [] };
+  for (const id of liveMaps(bare)) checkMap(bare, id, seen);
   const entries: string[] = [];
   for (let page = 0; page < bare.pageCount; page++) {
     const pa = bare.pageAddress(page);
     for (const { pmap: id, va } of pmap.mappingsOf(pa)) entries.push(`${id} ${va} ${pa}`);
   }
-  expect(entries.toSorted()).toEqual(listed.toSorted());
+  expect(seen.wrong).toEqual([]);
+  expect(entries.toSorted()).toEqual(seen.listed.toSorted());
+}
+
+/** What a check has found: violations, and the mappings that ought to have a pv entry. */
+interface Seen {
+  readonly wrong: string[];
+  readonly listed: string[];
+}
+
+function checkMap(bare: BareMachine, id: PmapId, seen: Seen): void {
+  const { memory } = bare;
+  const { pmap } = machineOf(bare);
+  const directory = directoryOf(bare, id);
+  const kernel = directoryOf(bare, 0);
+  let wired = 0;
+  let valid = 0;
+  let tables = 0;
+  for (let slot = id === 0 ? PDSLOT_KERN : 0; slot < PDSLOT_APTE; slot++) {
+    const pde = memory.readLe32(directory + slot * 4);
+    let wireCount = 0;
+    if (slot === PDSLOT_PTE) {
+      if (pteFrame(pde) !== directory) seen.wrong.push(`map ${id}: slot 767 is ${pde}`);
+    } else if (id !== 0 && slot >= PDSLOT_KERN) {
+      const wanted = memory.readLe32(kernel + slot * 4) & ~HARDWARE_BITS;
+      if ((pde & ~HARDWARE_BITS) !== wanted) seen.wrong.push(`map ${id}: slot ${slot} is ${pde}`);
+    } else if ((pde & PG_V) !== 0) {
+      const here = checkTable(bare, id, slot, pteFrame(pde), seen);
+      tables++;
+      valid += here.valid;
+      wired += here.wired;
+      if (id !== 0) wireCount = 1 + here.valid;
+      if (wireCount === 1) seen.wrong.push(`map ${id}: table ${slot} is empty`);
+    }
+    if (slot < PDSLOT_PTE && pmap.tableWireCount(id, slot * NBPD) !== wireCount)
+      seen.wrong.push(`map ${id}: table ${slot} has ${wireCount - 1} mappings`);
+  }
+  expect(pmap.wiredCount(id)).toBe(id === 0 ? BOOT_PAGES + wired : wired);
+  expect(pmap.residentCount(id)).toBe(id === 0 ? BOOT_PAGES + valid : 1 + tables + valid);
+  expect(pmap.tableBytes(id)).toBe((1 + tables) * NBPG);
 }
 
 function checkTable(
@@ -92,19 +104,21 @@ function checkTable(
   id: PmapId,
   slot: number,
   table: Pa,
-  listed: string[],
+  seen: Seen,
 ): { valid: number; wired: number } {
   let valid = 0;
   let wired = 0;
   for (let index = 0; index < 1024; index++) {
     const pte = bare.memory.readLe32(table + index * 4);
+    if (pte === 0) continue;
+    const where = `${id} ${slot * NBPD + index * NBPG} ${pteFrame(pte)}`;
     const isListed = (pte & PG_PVLIST) !== 0;
-    if ((pte & (PG_W | PG_PVLIST)) !== 0) expect(pte & PG_V).toBe(PG_V);
-    if ((pte & PG_V) === 0 || (id === 0 && !isListed)) continue;
+    if ((pte & PG_V) === 0) seen.wrong.push(`not valid, not zero: ${where}`);
+    if (id === 0 && !isListed) continue;
     valid++;
     if ((pte & PG_W) !== 0) wired++;
-    expect(isListed).toBe(bare.isManaged(pteFrame(pte)));
-    if (isListed) listed.push(`${id} ${slot * NBPD + index * NBPG} ${pteFrame(pte)}`);
+    if (isListed !== bare.isManaged(pteFrame(pte))) seen.wrong.push(`PG_PVLIST: ${where}`);
+    if (isListed) seen.listed.push(where);
   }
   return { valid, wired };
 }
