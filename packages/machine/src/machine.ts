@@ -1,0 +1,340 @@
+import {
+  errnoName,
+  EventStream,
+  KernelPanic,
+  type MachineDependent,
+  type Pa,
+  PhysicalMemory,
+  type Port,
+} from '@uvmkit/pmap';
+import {
+  CHANNEL_LBOLT,
+  type Quirks,
+  type Sleeping,
+  spaceAlloc,
+  Uvm,
+  Vmspace,
+  type WaitChannel,
+} from '@uvmkit/uvm-core';
+import { AccessPath } from './access.ts';
+import { Clock } from './clock.ts';
+import { Cpu } from './cpu.ts';
+import { Disk, type DiskOptions } from './disk.ts';
+import { DEFAULT_BLOCK_SIZE, FileSystem } from './fs.ts';
+import { type Image, layImage } from './image.ts';
+import { type Limits, Process } from './process.ts';
+import { endProcess } from './process-calls.ts';
+import { Random } from './random.ts';
+import { CHANNEL_PREEMPT, DeadlockError, Scheduler, type Sleeper } from './scheduler.ts';
+import { SIGKILL, type SignalProfile } from './signal.ts';
+import { Thread, type ThreadBody } from './thread.ts';
+import { Traps } from './trap.ts';
+
+/** What a machine is made of. A run is repeated by the same options and the same calls. */
+export interface MachineOptions {
+  readonly port: Port;
+  /** Bytes of RAM, a multiple of the page size; 64 MB if not given. */
+  readonly memory?: number;
+  /** 1 if not given. */
+  readonly cpus?: number;
+  /** Decides what runs when, and how long the disk's arm takes; 1 if not given. */
+  readonly seed?: number;
+  /** `netbsd-2001` if not given. */
+  readonly profile?: SignalProfile;
+  /** The port's DIAGNOSTIC checks; true if not given. */
+  readonly diagnostic?: boolean;
+  /** See `UvmOptions`. */
+  readonly faultAhead?: boolean;
+  /** See `UvmOptions`. */
+  readonly colours?: number;
+  /** See `UvmOptions`. */
+  readonly quirks?: Partial<Quirks>;
+  readonly disk?: Partial<DiskOptions>;
+  /** Bytes of a block of the file system, a power of two; 8192 if not given. */
+  readonly blockSize?: number;
+  /** The console: one line, without its end. Nothing is printed if not given. */
+  readonly print?: (line: string) => void;
+}
+
+/** What `Machine.spawn` may be told, beside the image. */
+export interface SpawnOptions extends Image {
+  readonly limits?: Partial<Limits>;
+  readonly superuser?: boolean;
+}
+
+/** DFLDSIZ and DFLSSIZ of the ports of 2001; a port with less room lowers them. */
+const DEFAULT_DATA = 128 << 20;
+const DEFAULT_STACK = 2 << 20;
+/** Virtual ns of a turn of the scheduler, so that threads that wait by spinning make time pass. */
+const TURN_TIME = 1_000;
+/** The once-a-second wakeup. */
+const LBOLT_PERIOD = 1_000_000_000;
+
+/**
+ * A machine: CPUs, RAM, a disk, one port and UVM over it, processes. Booted when it is made.
+ *
+ * Nothing runs by itself. {@link run}, and every plain call that has to wait, turn the clock:
+ *
+ *     an event that is due happens (a transfer ends)
+ *     else a runnable thread, drawn from the seed, runs until it sleeps
+ *     else time skips to the next event
+ *
+ * A `KernelPanic` stops the machine for good: it is kept in {@link panic}, and thrown again by every later call.
+ */
+export class Machine {
+  readonly uvm: Uvm;
+  readonly md: MachineDependent;
+  readonly events: EventStream = new EventStream();
+  readonly memory: PhysicalMemory;
+  readonly disk: Disk;
+  readonly fs: FileSystem;
+  readonly profile: SignalProfile;
+  /** The panic that stopped the machine, or null while it runs. */
+  panic: KernelPanic | null = null;
+  readonly processes: ReadonlyMap<number, Process>;
+  readonly cpus: readonly Cpu[];
+  readonly clock: Clock = new Clock();
+  readonly random: Random;
+  readonly scheduler: Scheduler<Thread>;
+  /** How every access that is not on the fast path is made. */
+  readonly path: AccessPath;
+  /** The space of processes that have none of their own any more (proc0's). */
+  readonly kernelSpace: Vmspace;
+  readonly print: (line: string) => void;
+  readonly #processes: Map<number, Process> = new Map();
+  #nextPid = 1;
+  #lboltArmed = false;
+
+  /** @throws RangeError for a size or number that does not suit the port */
+  constructor(options: MachineOptions) {
+    const { port, cpus = 1 } = options;
+    const { pageSize, littleEndian } = port.layout;
+    if (!Number.isInteger(cpus) || cpus < 1)
+      throw new RangeError(`a machine has 1 CPU or more, given ${cpus}`);
+    this.profile = options.profile ?? 'netbsd-2001';
+    this.print = options.print ?? (() => {});
+    this.random = new Random(options.seed ?? 1);
+    this.scheduler = new Scheduler(this.random);
+    this.processes = this.#processes;
+    this.memory = new PhysicalMemory(options.memory ?? 64 << 20, pageSize);
+    const taken = new BootMemory(port.name, this.memory);
+    this.md = port.boot({
+      memory: this.memory,
+      cpus,
+      events: this.events,
+      diagnostic: options.diagnostic ?? true,
+      steal: (bytes, align) => taken.steal(bytes, align),
+      print: (line) => this.print(line),
+    });
+    this.uvm = new Uvm({
+      memory: this.memory,
+      md: this.md,
+      segments: [{ start: taken.close(), end: this.memory.size }],
+      events: this.events,
+      wakeup: (channel) => this.scheduler.wakeup(channel),
+      ...given('colours', options.colours),
+      ...given('faultAhead', options.faultAhead),
+      ...given('quirks', options.quirks),
+    });
+    this.kernelSpace = new Vmspace(this.uvm.kernelMap);
+    this.cpus = this.md.mmus.map((_, number) => new Cpu(this.md, number));
+    this.path = new AccessPath(
+      new Traps(this.uvm, this.clock),
+      this.memory,
+      littleEndian,
+      port.capabilities.strictAlignment,
+    );
+    this.disk = new Disk(this.memory, this.clock, this.random, this.events, options.disk);
+    const blockSize = options.blockSize ?? DEFAULT_BLOCK_SIZE;
+    this.fs = new FileSystem(this.uvm, this.memory, this.disk, blockSize);
+  }
+
+  /** Virtual time, in ns since boot. */
+  get now(): number {
+    return this.clock.now;
+  }
+
+  // Processes.
+
+  /**
+   * A process without a parent, with an image of its own: just a stack, if nothing else is asked for.
+   *
+   * @throws RangeError if the image cannot be laid out
+   */
+  spawn(options: SpawnOptions = {}): Process {
+    const { userMin, userMax, maxDataSize, maxStackSize } = this.md.port.layout;
+    const limits: Limits = {
+      data: Math.min(DEFAULT_DATA, maxDataSize),
+      stack: Math.min(DEFAULT_STACK, maxStackSize),
+      memlock: Math.floor(this.uvm.exp.free / 3) * this.uvm.pageSize,
+      ...options.limits,
+    };
+    const space = this.drive(spaceAlloc(this.uvm, userMin, userMax));
+    const process = this.addProcess(space, limits, options.superuser ?? false, null);
+    const error = process.drive(layImage(this.uvm, space, options, limits.stack));
+    if (error === 0) return process;
+    process.drive(endProcess(process, SIGKILL, null));
+    throw new RangeError(`the image cannot be laid out in user space: ${errnoName(error)}`);
+  }
+
+  /** Enters a new process in the table; its space is its own business. */
+  addProcess(space: Vmspace, limits: Limits, superuser: boolean, parent: Process | null): Process {
+    const process = new Process(this, this.#nextPid++, space, limits, superuser, parent);
+    this.#processes.set(process.pid, process);
+    parent?.children.add(process);
+    return process;
+  }
+
+  /** Takes a dead process out of the table. */
+  forgetProcess(process: Process): void {
+    this.#processes.delete(process.pid);
+  }
+
+  /** A thread of the process; it runs when the clock is turned. */
+  start(process: Process, body: ThreadBody): Thread {
+    this.checkRunning();
+    if (process.exiting) throw new RangeError(`process ${process.pid} has ended`);
+    const thread = new Thread(process, body);
+    process.threads.add(thread);
+    this.scheduler.ready(thread);
+    return thread;
+  }
+
+  // The clock.
+
+  /**
+   * Turns the clock until nothing can run and nothing is pending. Threads that sleep on what will never
+   * happen are left asleep.
+   *
+   * @throws what a thread's body threw, beside its process' signals; KernelPanic
+   */
+  run(): void {
+    this.checkRunning();
+    while (this.turn());
+  }
+
+  /** One turn of the clock; false if there was nothing to do. */
+  turn(): boolean {
+    try {
+      if (this.clock.due) this.clock.runDue();
+      const thread = this.scheduler.next();
+      if (thread === null) return this.clock.skip();
+      this.clock.charge(TURN_TIME);
+      const { cpus } = this;
+      thread.resume(cpus[cpus.length === 1 ? 0 : this.random.below(cpus.length)]!);
+      return true;
+    } catch (error) {
+      throw this.stopAt(error);
+    }
+  }
+
+  /** Runs one operation that may sleep to its end, turning the clock. */
+  drive<T>(operation: Sleeping<T>): T {
+    this.checkRunning();
+    try {
+      for (let step = operation.next(); ; step = operation.next()) {
+        if (step.done === true) return step.value;
+        if (step.value !== CHANNEL_PREEMPT) this.sleep(step.value);
+      }
+    } catch (error) {
+      throw this.stopAt(error);
+    }
+  }
+
+  /** Likewise, an operation that the process makes: it has a CPU whenever the operation runs. */
+  driveFor<T>(process: Process, operation: Sleeping<T>): T {
+    this.checkRunning();
+    if (process.state !== 'running') throw new RangeError(`process ${process.pid} has ended`);
+    return this.drive(onCpuOf(process, operation));
+  }
+
+  /**
+   * Turns the clock until the channel is woken.
+   *
+   * @throws DeadlockError if it never will be
+   */
+  sleep(channel: WaitChannel): void {
+    let awake = false;
+    const sleeper: Sleeper = { awaken: () => (awake = true) };
+    this.park(channel, sleeper);
+    while (!awake) {
+      if (this.turn()) continue;
+      this.scheduler.forget(channel, sleeper);
+      throw new DeadlockError(channel);
+    }
+  }
+
+  /** Puts a sleeper to sleep. */
+  park(channel: WaitChannel, sleeper: Sleeper): void {
+    this.scheduler.sleep(channel, sleeper);
+    if (channel !== CHANNEL_LBOLT || this.#lboltArmed) return;
+    this.#lboltArmed = true;
+    this.clock.after(LBOLT_PERIOD - (this.clock.now % LBOLT_PERIOD), () => {
+      this.#lboltArmed = false;
+      this.scheduler.wakeup(CHANNEL_LBOLT);
+    });
+  }
+
+  // Panics.
+
+  /** Throws the panic that stopped the machine, if one has. */
+  checkRunning(): void {
+    if (this.panic !== null) throw this.panic;
+  }
+
+  /** Notes a panic on its way up; whatever it is given it returns, to be thrown on. */
+  stopAt(error: unknown): unknown {
+    if (error instanceof KernelPanic && this.panic === null) {
+      this.panic = error;
+      for (const cpu of this.cpus) cpu.stop();
+      this.print(error.message);
+    }
+    return error;
+  }
+}
+
+/** RAM as the port takes it at boot: from the bottom up, for good. */
+class BootMemory {
+  readonly #name: string;
+  readonly #memory: PhysicalMemory;
+  #end = 0;
+  #open = true;
+
+  constructor(name: string, memory: PhysicalMemory) {
+    this.#name = name;
+    this.#memory = memory;
+  }
+
+  steal(bytes: number, align: number): Pa {
+    const { pageSize, size } = this.#memory;
+    if (!this.#open) throw new RangeError(`${this.#name} can steal memory only while it boots`);
+    const at = Math.ceil(this.#end / align) * align;
+    const end = Math.ceil((at + bytes) / pageSize) * pageSize;
+    // UVM needs more than its reserve to run at all.
+    if (end + 16 * pageSize > size)
+      throw new RangeError(`${this.#name} wants ${end} bytes to boot, there are ${size} in all`);
+    this.#end = end;
+    return at;
+  }
+
+  /** The first byte that UVM manages. */
+  close(): Pa {
+    this.#open = false;
+    return this.#end;
+  }
+}
+
+/** The operation, with its process' space loaded whenever it runs. */
+function* onCpuOf<T>(process: Process, operation: Sleeping<T>): Sleeping<T> {
+  for (;;) {
+    process.loadUnlessEnding();
+    const step = operation.next();
+    if (step.done === true) return step.value;
+    yield step.value;
+  }
+}
+
+/** An option to pass on, if it was given. */
+function given<K extends string, V>(key: K, value: V | undefined): { [key in K]?: V } {
+  return value === undefined ? {} : ({ [key]: value } as { [key in K]?: V });
+}

@@ -1,0 +1,169 @@
+import { ECHILD, EINTR, type Errno } from '@uvmkit/pmap';
+import { type Sleeping, spaceExec, spaceFork, spaceFree, spaceShare } from '@uvmkit/uvm-core';
+import type { Context } from './context.ts';
+import { type Image, layImage } from './image.ts';
+import type { Process } from './process.ts';
+import { failed, type SyscallResult, succeeded } from './result.ts';
+import { SIGKILL } from './signal.ts';
+import { ThreadDeath } from './thread-death.ts';
+import type { Thread, ThreadBody } from './thread.ts';
+
+/*
+ * How processes begin, change and end (kern_fork.c, kern_exec.c, kern_exit.c).
+ *
+ *     fork ──▶ running ──exit──▶ zombie ──wait4 by the parent, or its end──▶ dead
+ */
+
+/** Any child (wait4(2)). */
+export const WAIT_ANY = -1;
+
+/** The status of a process that ended by exit(2) with `code`. */
+export function exitStatus(code: number): number {
+  return (code & 0xff) << 8;
+}
+
+/** The signal that ended a process with that status, or 0 (WTERMSIG). */
+export function terminationSignal(status: number): number {
+  return status & 0x7f;
+}
+
+/** What the process gave exit(2) (WEXITSTATUS). */
+export function exitCode(status: number): number {
+  return (status >> 8) & 0xff;
+}
+
+/**
+ * fork(2). The value is the child's pid.
+ *
+ * @param body what the child's first thread runs; without one the child is driven by plain calls
+ * @param shareSpace FORK_SHAREVM: both use one address space
+ */
+export function* fork(
+  { process }: Context,
+  body: ThreadBody | null,
+  shareSpace: boolean,
+): Sleeping<SyscallResult> {
+  const { machine } = process;
+  const { uvm } = machine;
+  uvm.exp.forks++;
+  if (shareSpace) {
+    uvm.exp.forks_sharevm++;
+    spaceShare(process.space);
+  }
+  const space = shareSpace ? process.space : yield* spaceFork(uvm, process.space);
+  const child = machine.addProcess(space, process.limits, process.superuser, process);
+  child.descriptors = process.descriptors.copy();
+  if (uvm.events.watched) uvm.events.emit('proc.fork', process.pid, child.pid);
+  if (body !== null) machine.start(child, body);
+  return succeeded(child.pid);
+}
+
+/**
+ * execve(2), of an image instead of a file. The other threads of the process end; descriptors stay. An image that cannot
+ * be laid out leaves nothing to return to, so the process is killed, as NetBSD does.
+ *
+ * @param thread the calling thread, or null for a plain call
+ */
+export function* exec(
+  context: Context,
+  image: Image,
+  thread: Thread | null,
+): Sleeping<SyscallResult> {
+  const { process } = context;
+  const { machine } = process;
+  const { uvm } = machine;
+  yield* endOtherThreads(process, thread);
+  const { userMin, userMax } = machine.md.port.layout;
+  const old = process.space;
+  process.space = yield* spaceExec(uvm, old, userMin, userMax);
+  process.load(context.cpu);
+  const error = yield* layImage(uvm, process.space, image, process.limits.stack);
+  yield* machine.fs.reclaim();
+  if (uvm.events.watched) uvm.events.emit('proc.exec', process.pid);
+  if (error === 0) return succeeded(0);
+  yield* endProcess(process, SIGKILL, thread);
+  if (thread !== null) throw new ThreadDeath();
+  return failed(error);
+}
+
+/**
+ * wait4(2): the status of a child that has ended, and the end of that child.
+ *
+ * @param pid the child's, or {@link WAIT_ANY}
+ * @param thread the calling thread, or null
+ * @returns ECHILD if there is no such child; EINTR if the thread itself is to end
+ */
+export function* wait4(
+  { process }: Context,
+  pid: number,
+  thread: Thread | null,
+): Sleeping<SyscallResult & { readonly status: number }> {
+  for (;;) {
+    let found = false;
+    for (const child of process.children) {
+      if (pid !== WAIT_ANY && pid !== child.pid) continue;
+      found = true;
+      if (child.state !== 'zombie') continue;
+      const { status } = child;
+      reap(child);
+      return { ...succeeded(child.pid), status };
+    }
+    const error: Errno = thread?.killed === true ? EINTR : found ? 0 : ECHILD;
+    if (error !== 0) return { ...failed(error), status: 0 };
+    yield process.channel;
+  }
+}
+
+/**
+ * Ends a process (exit1): its threads, its descriptors, its address space. It is a zombie until its parent waits for it;
+ * its children become orphans, whose zombies vanish at once.
+ *
+ * @param status as wait4 will tell it: {@link exitStatus}, or the number of a signal
+ * @param thread the thread of the process that runs this, or null
+ */
+export function* endProcess(
+  process: Process,
+  status: number,
+  thread: Thread | null,
+): Sleeping<void> {
+  if (process.exiting) return;
+  const { machine } = process;
+  const { uvm } = machine;
+  process.exiting = true;
+  yield* endOtherThreads(process, thread);
+  process.descriptors.closeAll();
+  const { space } = process;
+  process.space = machine.kernelSpace;
+  if (space.refs === 1) for (const cpu of machine.cpus) if (cpu.space === space) cpu.unload();
+  yield* spaceFree(uvm, space);
+  yield* machine.fs.reclaim();
+  for (const child of process.children) {
+    child.parent = null;
+    if (child.state === 'zombie') reap(child);
+  }
+  process.children.clear();
+  process.status = status;
+  process.state = 'zombie';
+  if (uvm.events.watched) uvm.events.emit('proc.exit', process.pid, status);
+  if (process.parent === null) reap(process);
+  else machine.scheduler.wakeup(process.parent.channel);
+}
+
+/** Waits until no other thread of the process is left: each ends when it next leaves the kernel. */
+function* endOtherThreads(process: Process, thread: Thread | null): Sleeping<void> {
+  const others = (): Thread[] => [...process.threads].filter((other) => other !== thread);
+  for (const other of others()) other.killed = true;
+  // Whoever sleeps in wait4 must look again.
+  process.machine.scheduler.wakeup(process.channel);
+  while (others().length > 0) {
+    yield process.channel;
+    // Another thread was first to end the process.
+    if (thread?.killed === true) throw new ThreadDeath();
+  }
+}
+
+function reap(process: Process): void {
+  process.state = 'dead';
+  process.parent?.children.delete(process);
+  process.machine.forgetProcess(process);
+}

@@ -1,0 +1,154 @@
+import type { Prot, Va } from '@uvmkit/pmap';
+import type { Inherit, Sleeping } from '@uvmkit/uvm-core';
+import type { Cpu } from './cpu.ts';
+import type { Image } from './image.ts';
+import type { Process } from './process.ts';
+import type { SyscallResult } from './result.ts';
+import { SystemCalls } from './system-calls.ts';
+import type { ThreadBody } from './thread.ts';
+
+/** The calls of a process that no thread of the machine's makes. */
+class PlainCalls extends SystemCalls {
+  readonly process: Process;
+
+  constructor(process: Process) {
+    super();
+    this.process = process;
+  }
+
+  get cpu(): Cpu {
+    return this.process.cpu;
+  }
+
+  protected get thread(): null {
+    return null;
+  }
+}
+
+/**
+ * Every system call as a plain call: it turns the machine's clock until it is done. What a call does is told
+ * at {@link SystemCalls}, whose arguments and order these have.
+ *
+ * @throws KernelPanic, RangeError if the process has ended, DeadlockError if the call can never return
+ */
+export class Syscalls {
+  readonly #process: Process;
+  readonly #calls: SystemCalls;
+
+  constructor(process: Process) {
+    this.#process = process;
+    this.#calls = new PlainCalls(process);
+  }
+
+  #drive<T>(call: Sleeping<T>): T {
+    return this.#process.drive(call);
+  }
+
+  mmap(addr: Va, length: number, prot: Prot, flags: number, fd = -1, offset = 0): SyscallResult {
+    return this.#drive(this.#calls.mmap(addr, length, prot, flags, fd, offset));
+  }
+
+  munmap(addr: Va, length: number): SyscallResult {
+    return this.#drive(this.#calls.munmap(addr, length));
+  }
+
+  mprotect(addr: Va, length: number, prot: Prot): SyscallResult {
+    return this.#drive(this.#calls.mprotect(addr, length, prot));
+  }
+
+  minherit(addr: Va, length: number, inherit: Inherit): SyscallResult {
+    return this.#drive(this.#calls.minherit(addr, length, inherit));
+  }
+
+  madvise(addr: Va, length: number, advice: number): SyscallResult {
+    return this.#drive(this.#calls.madvise(addr, length, advice));
+  }
+
+  mlock(addr: Va, length: number): SyscallResult {
+    return this.#drive(this.#calls.mlock(addr, length));
+  }
+
+  munlock(addr: Va, length: number): SyscallResult {
+    return this.#drive(this.#calls.munlock(addr, length));
+  }
+
+  mlockall(flags: number): SyscallResult {
+    return this.#drive(this.#calls.mlockall(flags));
+  }
+
+  munlockall(): SyscallResult {
+    return this.#drive(this.#calls.munlockall());
+  }
+
+  brk(end: Va): SyscallResult {
+    return this.#drive(this.#calls.brk(end));
+  }
+
+  mincore(addr: Va, length: number, vec: Va): SyscallResult {
+    return this.#drive(this.#calls.mincore(addr, length, vec));
+  }
+
+  msync(addr: Va, length: number, flags: number): SyscallResult {
+    return this.#drive(this.#calls.msync(addr, length, flags));
+  }
+
+  open(name: string, flags: number, mode = 0o600): SyscallResult {
+    return this.#drive(this.#calls.open(name, flags, mode));
+  }
+
+  close(fd: number): SyscallResult {
+    return this.#drive(this.#calls.close(fd));
+  }
+
+  dup(fd: number): SyscallResult {
+    return this.#drive(this.#calls.dup(fd));
+  }
+
+  unlink(name: string): SyscallResult {
+    return this.#drive(this.#calls.unlink(name));
+  }
+
+  read(fd: number, va: Va, length: number): SyscallResult {
+    return this.#drive(this.#calls.read(fd, va, length));
+  }
+
+  pread(fd: number, va: Va, length: number, offset: number): SyscallResult {
+    return this.#drive(this.#calls.pread(fd, va, length, offset));
+  }
+
+  write(fd: number, va: Va, length: number): SyscallResult {
+    return this.#drive(this.#calls.write(fd, va, length));
+  }
+
+  pwrite(fd: number, va: Va, length: number, offset: number): SyscallResult {
+    return this.#drive(this.#calls.pwrite(fd, va, length, offset));
+  }
+
+  lseek(fd: number, offset: number, whence: number): SyscallResult {
+    return this.#drive(this.#calls.lseek(fd, offset, whence));
+  }
+
+  ftruncate(fd: number, size: number): SyscallResult {
+    return this.#drive(this.#calls.ftruncate(fd, size));
+  }
+
+  fsync(fd: number): SyscallResult {
+    return this.#drive(this.#calls.fsync(fd));
+  }
+
+  fork(body: ThreadBody | null = null, shareSpace = false): SyscallResult {
+    return this.#drive(this.#calls.fork(body, shareSpace));
+  }
+
+  exec(image: Image = {}): SyscallResult {
+    return this.#drive(this.#calls.exec(image));
+  }
+
+  exit(code = 0): SyscallResult {
+    return this.#drive(this.#calls.exit(code));
+  }
+
+  wait4(pid?: number): SyscallResult & { readonly status: number } {
+    return this.#drive(this.#calls.wait4(pid));
+  }
+}
