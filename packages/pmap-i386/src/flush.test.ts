@@ -65,6 +65,13 @@ describe('the flushes of the up pmap', () => {
     expect(rig.md.mmus[0]!.translate(KVA, R)).toBe(FAULT);
   });
 
+  it('are made for whatever changed, dirty or not', () => {
+    const rig = active(0);
+    rig.pmap.enter(rig.id, VA, PA, RW, 0);
+    const seen = eventsOf(rig, ['tlb.'], () => rig.pmap.protect(rig.id, 0, NBPD, R));
+    expect(seen).toEqual(['tlb.flushPage 0 1000 0 0 0']);
+  });
+
   it('are none for a map that is not loaded', () => {
     const rig = active(0);
     const other = rig.pmap.create();
@@ -109,6 +116,15 @@ describe.each(['up', 'q'] as const)('pitfalls that the %s pmap avoids', (variant
     pmap.clearModify(PA);
     md.mmus[0]!.translate(VA, W | USER);
     expect(pmap.isModified(PA)).toBe(true);
+  });
+
+  it('entering an identical mapping does not hide it from a later removal', () => {
+    const { id, md, pmap } = active(0, { variant });
+    pmap.enter(id, VA, PA, RW, 0);
+    md.mmus[0]!.translate(VA, R | USER);
+    pmap.enter(id, VA, PA, RW, 0);
+    pmap.remove(id, VA, VA + NBPG);
+    expect(md.mmus[0]!.translate(VA, R | USER)).toBe(FAULT);
   });
 
   it('entering a dirty page read-only keeps that it was modified, and takes write away at once', () => {

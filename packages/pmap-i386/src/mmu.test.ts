@@ -258,6 +258,23 @@ describe('the TLBs', () => {
     expect(memory.readLe32(PTE)).toBe(0x00345067);
   });
 
+  it.each([
+    { size: '4 KB', stores: [[0x348c, 0x00523001]] },
+    { size: '4 MB', stores: [[0x1c00, 0x00400081]] },
+  ] as const)(
+    'drop a $size entry that did not suffice, even if the walk then faults',
+    ({ stores }) => {
+      const { memory, mmu } = rig({ pse: true, wp: true });
+      memory.writeLe32(0x1c00, 0x3003);
+      for (const [pa, word] of stores) memory.writeLe32(pa, word);
+      expect(mmu.translate(0xc0123456, READ)).toBe(0x00523456);
+      for (const [pa] of stores) memory.writeLe32(pa, 0);
+      expect(mmu.translate(0xc0123456, READ)).toBe(0x00523456);
+      expect(mmu.translate(0xc0123456, WRITE)).toBe(FAULT);
+      expect(mmu.translate(0xc0123456, READ)).toBe(FAULT);
+    },
+  );
+
   it('S6: keep a global page over a load of CR3, and drop it by INVLPG', () => {
     const { memory, mmu } = rig({ pge: true });
     memory.writeLe32(0x1c00, 0x00003003);
@@ -422,6 +439,19 @@ describe('the TLBs', () => {
     memory.writeLe32(PTE, 0x00999107);
     mmu.writeCr3(mmu.cr3);
     expect(mmu.translate(VA, READ | USER)).toBe(0x00999abc);
+  });
+
+  it('show what each flush let in, over thousands of flushes', () => {
+    const { memory, mmu } = oneTable(0);
+    const seen = new Set<number>();
+    for (let i = 1; i <= 5000; i++) {
+      memory.writeLe32(PTE, (i << 12) | 7);
+      if (i % 2 === 0) mmu.writeCr3(PD);
+      else mmu.invlpg(VA);
+      seen.add(mmu.translate(VA, READ | USER) - (i << 12));
+      seen.add(mmu.translate(VA, READ | USER) - (i << 12));
+    }
+    expect([...seen]).toEqual([0xabc]);
   });
 
   it('report their flushes to whoever watches', () => {

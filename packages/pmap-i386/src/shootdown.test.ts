@@ -50,6 +50,23 @@ describe('shootdown', () => {
     for (const mmu of rig.md.mmus) expect(mmu.translate(KVA, R)).toBe(FAULT);
   });
 
+  it('reaches every CPU for the kernel where its pages are not global', () => {
+    const rig = three(0, { processor: 'pentium' });
+    rig.pmap.kenterPa(KVA, PA, RW);
+    for (const mmu of rig.md.mmus) mmu.translate(KVA, W);
+    rig.pmap.kremove(KVA, NBPG);
+    for (const mmu of rig.md.mmus) expect(mmu.translate(KVA, R)).toBe(FAULT);
+  });
+
+  it('does not reach a CPU that has gone on to another map', () => {
+    const rig = three(1);
+    rig.md.currentCpu = 1;
+    rig.pmap.activate(PMAP_KERNEL);
+    rig.md.currentCpu = 0;
+    const seen = eventsOf(rig, ['tlb.shootdown'], () => rig.pmap.protect(rig.id, 0, NBPD, R));
+    expect(seen).toEqual([]);
+  });
+
   it('spares pages that U and M say no TLB can hold', () => {
     const rig = three(0);
     rig.pmap.enter(rig.id, VA, PA, RW, 0);

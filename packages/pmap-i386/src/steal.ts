@@ -58,7 +58,7 @@ export class Thief {
     return true;
   }
 
-  /** Gives a page-table page back to the allocator. False if there is none that may go. */
+  /** Lets a page-table page go. False if there is none that may. */
   stealTable(): boolean {
     const state = this.#state;
     const handles = state.spaces.length;
@@ -69,8 +69,8 @@ export class Thief {
       for (let slot = 0; slot < PDSLOT_PTE; slot++) {
         if (space.wireCounts[slot] === 0 || this.#holdsWired(space, slot)) continue;
         this.#handle = handle;
+        // The page itself comes free when the allocator is asked again: it waits for the flush.
         removeRange(state, space, slot * NBPD, (slot + 1) * NBPD, PMAP_REMOVE_ALL);
-        state.settleNow();
         if (state.events.watched)
           state.events.emit('pmap.steal', space.id, slot * NBPD, STOLEN_TABLE);
         return true;
