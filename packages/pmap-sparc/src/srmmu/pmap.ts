@@ -289,10 +289,15 @@ export class SrmmuPmap implements Pmap {
     if (this.#events.watched) this.#events.emit('pte.write', map.id, va, old, pte);
   }
 
-  /** Takes a mapping of a managed page off its list and keeps its R and M; one that `enter` did not make has neither. */
-  #saveAndUnlink(map: SrmmuMap, page: number, va: Va, pte: number): void {
-    if (page >= 0 && this.#pv.remove(page, map.id, va))
-      this.#attributes[page]! |= (pte & (PG_R | PG_M)) >>> PV_SHIFT;
+  /**
+   * Takes a mapping off its page's list and keeps its R and M. False if `enter` did not make it: a managed page's
+   * that is on no list.
+   */
+  #saveAndUnlink(map: SrmmuMap, page: number, va: Va, pte: number): boolean {
+    if (page < 0) return true;
+    if (!this.#pv.remove(page, map.id, va)) return false;
+    this.#attributes[page]! |= (pte & (PG_R | PG_M)) >>> PV_SHIFT;
+    return true;
   }
 
   remove(pmap: PmapId, start: Va, end: Va): void {
@@ -316,16 +321,15 @@ export class SrmmuPmap implements Pmap {
       const slot = l3 + ((va >>> 12) & 63) * 4;
       const pte = this.#memory.readBe32(slot);
       if (!isPte(pte)) continue;
-      this.#saveAndUnlink(map, this.#pageOf(pte), va, pte);
-      this.#clear(map, va, slot, l3, pte);
+      this.#write(map, va, slot, pte, 0);
+      if (this.#saveAndUnlink(map, this.#pageOf(pte), va, pte)) this.#countOut(map, va, l3);
       this.#maps.flushLater(map, va);
     }
     this.#dropTable(map, start, l3);
   }
 
-  /** Clears a valid entry and counts it out. The flush is the caller's. */
-  #clear(map: SrmmuMap, va: Va, slot: Pa, l3: Pa, pte: number): void {
-    this.#write(map, va, slot, pte, 0);
+  /** A mapping that `enter` made is gone from its table. */
+  #countOut(map: SrmmuMap, va: Va, l3: Pa): void {
     map.resident--;
     this.#tables.valid[l3 / L23_TABLE_BYTES]!--;
     if (this.#wires !== null)
@@ -454,7 +458,8 @@ export class SrmmuPmap implements Pmap {
       const pte = l3 === NO_PA ? 0 : this.#memory.readBe32(slot);
       if (!isPte(pte)) throw new KernelPanic('pmap_page_protect !PG_V', { pmap: map.id, va, pte });
       this.#attributes[page]! |= (pte & (PG_R | PG_M)) >>> PV_SHIFT;
-      this.#clear(map, va, slot, l3, pte);
+      this.#write(map, va, slot, pte, 0);
+      this.#countOut(map, va, l3);
       this.#maps.flush(map, FLUSH_PAGE, va);
       this.#dropTable(map, va, l3);
     }

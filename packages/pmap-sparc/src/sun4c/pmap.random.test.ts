@@ -1,0 +1,227 @@
+import {
+  ACCESS_USER,
+  bootBare,
+  ENOMEM,
+  FAULT,
+  NO_PA,
+  PMAP_CANFAIL,
+  PMAP_KERNEL,
+  PMAP_WIRED,
+  TRAP_SETTLED,
+  VM_PROT_NONE,
+  VM_PROT_READ,
+  VM_PROT_WRITE,
+} from '@uvmkit/pmap';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { PMEG_LOCKED, PMEG_LRU } from './pmeg-pool.ts';
+import { sun4c, Sun4cMachine } from './port.ts';
+import { isValid } from './pte.ts';
+
+// Random pmap calls, loads and stores against a plain model of what is mapped and what each page holds, on a machine
+// with hardly any PMEGs and contexts: no byte may be stale, and every count must hold.
+
+interface Mapping {
+  readonly page: number;
+  writable: boolean;
+  wired: boolean;
+}
+
+const USER = [0x1000, 0x2000, 0x1_1000, 0x4_0000, 0x7f_f000, 0x1fff_f000, 0xe000_1000, 0xefff_f000];
+const KERNEL = [
+  0xf100_1000, 0xf100_2000, 0xf101_1000, 0xf100_3000, 0xf103_f000, 0xf100_5000, 0xf100_6000,
+  0xf100_7000,
+];
+const step = fc.record({
+  what: fc.constantFrom(
+    ...([
+      'enter',
+      'enter',
+      'enter',
+      'remove',
+      'protect',
+      'page',
+      'unwire',
+      'load',
+      'load',
+      'store',
+      'store',
+    ] as const),
+    ...(['clear', 'forget', 'zero', 'copy'] as const),
+  ),
+  map: fc.nat(4),
+  va: fc.nat(USER.length - 1),
+  span: fc.nat(3),
+  page: fc.nat(3),
+  word: fc.nat(40),
+  write: fc.boolean(),
+  wired: fc.boolean(),
+});
+
+describe('after random calls', () => {
+  it.each(['2001', 'late'] as const)(
+    'no byte is stale and all counts agree (%s wiring)',
+    (wiring) => {
+      fc.assert(
+        fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
+          // One PMEG for the kernel's image, one for its segment here, one for all users; but late wiring locks theirs.
+          const port = sun4c({
+            contexts: 3,
+            pmegs: wiring === 'late' ? 36 : 4,
+            wiring,
+            pvEntries: 14,
+          });
+          const bare = bootBare(port, { memory: 2 << 20 });
+          if (!(bare.md instanceof Sun4cMachine)) throw new TypeError('not a sun4c');
+          const { md } = bare;
+          const { pmap } = md;
+          const [mmu] = md.mmus;
+          const pages = [0, 1, 2, 3].map(() => bare.takePage());
+          const maps = [pmap.create(), pmap.create(), pmap.create(), pmap.create(), PMAP_KERNEL];
+          const model = maps.map(() => new Map<number, Mapping>());
+          const modified = pages.map(() => false);
+          const contents = pages.map(() => new Map<number, number>());
+          let value = 0;
+
+          const reach = (va: number, access: number): number => {
+            for (;;) {
+              const pa = mmu.translate(va, access);
+              if (pa !== FAULT || md.trap(0) !== TRAP_SETTLED) return pa;
+            }
+          };
+
+          for (const { what, map, va: first, span, page, word, write, wired } of steps) {
+            const vas = map === 4 ? KERNEL : USER;
+            const va = vas[first]!;
+            const end = Math.max(va, vas[Math.min(first + span, vas.length - 1)]!) + 4096;
+            const id = maps[map]!;
+            const mine = model[map]!;
+            const pa = pages[page]!;
+            const mode = map === 4 ? 0 : ACCESS_USER;
+            const within = [...mine].filter(([at]) => at >= va && at < end);
+            const at = va + word * 4;
+            switch (what) {
+              case 'enter': {
+                const prot = VM_PROT_READ | (write ? VM_PROT_WRITE : 0);
+                const error = pmap.enter(
+                  id,
+                  va,
+                  pa,
+                  prot,
+                  prot | PMAP_CANFAIL | (wired ? PMAP_WIRED : 0),
+                );
+                if (error === 0) mine.set(va, { page, writable: write, wired });
+                else expect(error).toBe(ENOMEM);
+                break;
+              }
+              case 'remove':
+                pmap.remove(id, va, end);
+                for (const [gone] of within) mine.delete(gone);
+                break;
+              case 'protect':
+                pmap.protect(id, va, end, VM_PROT_READ);
+                for (const [, mapping] of within) mapping.writable = false;
+                break;
+              case 'page':
+                pmap.pageProtect(pa, write ? VM_PROT_READ : VM_PROT_NONE);
+                for (const each of model)
+                  for (const [where, mapping] of each)
+                    if (mapping.page === page) {
+                      if (write) mapping.writable = false;
+                      else each.delete(where);
+                    }
+                break;
+              case 'unwire':
+                pmap.unwire(id, va);
+                if (mine.has(va)) mine.get(va)!.wired = false;
+                break;
+              case 'load': {
+                pmap.activate(map === 4 ? maps[first % 4]! : id);
+                const mapping = mine.get(va);
+                const found = reach(at, VM_PROT_READ | mode);
+                expect(found).toBe(mapping === undefined ? FAULT : pages[mapping.page]! + word * 4);
+                if (mapping !== undefined)
+                  expect(mmu.dataCache.load(at, found, 4)).toBe(
+                    contents[mapping.page]!.get(word) ?? 0,
+                  );
+                break;
+              }
+              case 'store': {
+                pmap.activate(map === 4 ? maps[first % 4]! : id);
+                const mapping = mine.get(va);
+                const found = reach(at, VM_PROT_WRITE | mode);
+                if (mapping === undefined || !mapping.writable) {
+                  expect(found).toBe(FAULT);
+                } else {
+                  expect(found).toBe(pages[mapping.page]! + word * 4);
+                  mmu.dataCache.store(at, found, 4, ++value);
+                  contents[mapping.page]!.set(word, value);
+                  modified[mapping.page] = true;
+                }
+                break;
+              }
+              case 'clear':
+                expect(pmap.clearModify(pa)).toBe(modified[page]);
+                modified[page] = false;
+                break;
+              case 'forget':
+                pmap.clearReference(pa);
+                expect(pmap.isReferenced(pa)).toBe(false);
+                break;
+              case 'zero':
+                pmap.zeroPage(pa);
+                contents[page]!.clear();
+                break;
+              case 'copy': {
+                const to = (page + 1) % pages.length;
+                pmap.copyPage(pa, pages[to]!);
+                contents[to] = new Map(contents[page]);
+                break;
+              }
+            }
+            for (const [index, each] of model.entries()) {
+              const other = pmap.segments.get(maps[index]!);
+              expect(pmap.residentCount(other.id)).toBe(each.size);
+              if (wiring === 'late')
+                expect(other.wired).toBe([...each.values()].filter((m) => m.wired).length);
+              for (const where of index === 4 ? KERNEL : USER) {
+                const mapping = each.get(where);
+                expect(pmap.extract(other.id, where)).toBe(
+                  mapping === undefined ? NO_PA : pages[mapping.page],
+                );
+              }
+            }
+            for (const [index, where] of pages.entries())
+              expect(pmap.isModified(where)).toBe(modified[index]);
+            checkPmegs(md);
+          }
+          for (const pa of pages) pmap.pageProtect(pa, VM_PROT_NONE);
+          for (const id of maps) expect(pmap.residentCount(id)).toBe(0);
+          for (const id of maps.slice(0, 4)) pmap.destroy(id);
+          expect(bare.tablePagesOut).toBe(0);
+        }),
+        { seed: 1997, numRuns: 60 },
+      );
+    },
+  );
+});
+
+/** Owners, segments and lists of PMEGs agree, and each segment's count of valid PTEs is what is there. */
+function checkPmegs(md: Sun4cMachine): void {
+  const { segments } = md.pmap;
+  const { pool } = segments;
+  for (let pmeg = 0; pmeg < segments.invalid; pmeg++) {
+    const owner = pool.owner[pmeg]!;
+    if (owner < 0) continue;
+    const map = segments.get(owner);
+    const segment = pool.segment[pmeg]!;
+    expect(map.pmeg[segment]).toBe(pmeg);
+    const locked = owner === PMAP_KERNEL || (map.wires !== null && map.wires.count[segment]! > 0);
+    expect(pool.listOf(pmeg)).toBe(locked ? PMEG_LOCKED : PMEG_LRU);
+    let valid = 0;
+    const start = segment * 0x4_0000 + (segment < 0x800 ? 0 : 0xc000_0000);
+    for (let page = 0; page < 64; page++)
+      if (isValid(segments.readPte(map, start + page * 4096))) valid++;
+    expect(map.valid[segment]).toBe(valid);
+  }
+}
