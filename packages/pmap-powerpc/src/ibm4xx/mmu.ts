@@ -43,6 +43,7 @@ const NONE = -1;
 const CHAINS = 128;
 const LARGE = CHAINS;
 const CHAIN_SHIFT = 14;
+const KERNEL_RIGHTS_SHIFT = 4;
 
 /** The words of an entry, as `tlbwe` and `tlbre` number them. */
 export const TLBHI = 0;
@@ -98,8 +99,8 @@ export class Ibm4xxMmu implements Mmu {
   readonly #lo: Int32Array = new Int32Array(NTLB);
   readonly #tid: Uint8Array = new Uint8Array(NTLB);
   readonly #mask: Int32Array = new Int32Array(NTLB).fill(-1024);
-  readonly #userRights: Uint8Array = new Uint8Array(NTLB);
-  readonly #kernelRights: Uint8Array = new Uint8Array(NTLB);
+  /** The user's `VM_PROT_*` bits, and above them the supervisor's. */
+  readonly #rights: Uint8Array = new Uint8Array(NTLB);
   readonly #chain: Int8Array = new Int8Array(CHAINS + 1).fill(NONE);
   readonly #next: Int8Array = new Int8Array(NTLB).fill(NONE);
   readonly #recent: Int8Array = new Int8Array(CHAINS).fill(NONE);
@@ -114,11 +115,10 @@ export class Ibm4xxMmu implements Mmu {
     const need = access & 7;
     const user = (access & ACCESS_USER) !== 0;
     const pid = (access & (ACCESS_USER | ACCESS_USERSPACE)) === 0 ? this.#pid : this.#userPid;
-    const recent = this.#recent[(va >>> CHAIN_SHIFT) & (CHAINS - 1)]!;
-    const entry =
-      recent !== NONE && this.#matches(recent, va, pid) ? recent : this.#search(va, pid);
+    let entry = this.#recent[(va >>> CHAIN_SHIFT) & (CHAINS - 1)]!;
+    if (entry === NONE || !this.#matches(entry, va, pid)) entry = this.#search(va, pid);
     if (entry !== NONE) {
-      const rights = user ? this.#userRights[entry]! : this.#kernelRights[entry]!;
+      const rights = this.#rights[entry]! >>> (user ? 0 : KERNEL_RIGHTS_SHIFT);
       if ((rights & need & this.#relocated) === need) return this.#physical(entry, va);
     }
     return this.#checks(va, need, user, pid, entry);
@@ -145,7 +145,7 @@ export class Ibm4xxMmu implements Mmu {
         0,
       );
     }
-    const rights = user ? this.#userRights[entry]! : this.#kernelRights[entry]!;
+    const rights = this.#rights[entry]! >>> (user ? 0 : KERNEL_RIGHTS_SHIFT);
     if ((rights & need) === need) return this.#physical(entry, va);
     const zone = zoneField(this.#zpr, (this.#lo[entry]! & TLB_ZSEL) >>> TLB_ZSEL_SHIFT);
     const diz = user && zone === 0 ? ESR_DIZ : 0;
@@ -259,8 +259,9 @@ export class Ibm4xxMmu implements Mmu {
   }
 
   #grade(entry: number): void {
-    this.#userRights[entry] = entryRights(this.#lo[entry]!, this.#zpr, true);
-    this.#kernelRights[entry] = entryRights(this.#lo[entry]!, this.#zpr, false);
+    const lo = this.#lo[entry]!;
+    this.#rights[entry] =
+      entryRights(lo, this.#zpr, true) | (entryRights(lo, this.#zpr, false) << KERNEL_RIGHTS_SHIFT);
   }
 
   /** `mtspr PID`: the kernel's, which the TLB instructions use. */

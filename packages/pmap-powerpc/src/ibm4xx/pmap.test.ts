@@ -238,6 +238,20 @@ describe('enter without an access', () => {
   });
 });
 
+describe('ranges', () => {
+  it('skip missing tables and nothing else', () => {
+    const { machine, pmap } = boot();
+    const [map, pa] = [pmap.create(), machine.takePage()];
+    pmap.activate(map);
+    const vas = [0x0bffc000, 0x10000000, 0x13ffc000, 0x18000000];
+    for (const va of vas) pmap.enter(map, va, pa, RW, VM_PROT_WRITE);
+    pmap.protect(map, 0x04000000, 0x18000000, VM_PROT_READ);
+    expect(vas.map((va) => touch(machine, va, USER_WRITE))).toEqual([FAULT, FAULT, FAULT, pa]);
+    pmap.remove(map, 0x07ffc000, 0x18000000);
+    expect(vas.map((va) => pmap.extract(map, va))).toEqual([NO_PA, NO_PA, NO_PA, pa]);
+  });
+});
+
 describe('protect', () => {
   it('leaves stores alone if WRITE stays, but did not in 2001', () => {
     for (const protect of ['exact', 'authentic'] as const) {
@@ -357,19 +371,36 @@ describe('contexts', () => {
     expect([Math.min(...pids), Math.max(...pids), pids.size]).toEqual([2, 255, 254]);
   });
 
-  it('are free again after destroy, without the old map’s entries', () => {
-    const { machine, pmap } = boot({ contexts: 3 });
-    const [first, pa] = [pmap.create(), machine.takePage()];
-    pmap.activate(first);
-    pmap.enter(first, VA, pa, RW, VM_PROT_READ);
-    pmap.remove(first, VA, VA + PAGE);
-    expect(machine.tablePagesOut).toBe(1);
-    pmap.destroy(first);
-    expect(machine.tablePagesOut).toBe(0);
-    const second = pmap.create();
-    pmap.activate(second);
-    expect(touch(machine, VA, USER_READ)).toBe(FAULT);
+  it('need not be stolen from the dead', () => {
+    const { machine, pmap } = boot({ contexts: 4 });
+    const stolen: string[] = [];
+    machine.events.watch((name) => {
+      if (name === 'pmap.steal') stolen.push(name);
+    });
+    for (let index = 0; index < 10; index++) {
+      const map = pmap.create();
+      pmap.activate(map);
+      pmap.destroy(map);
+    }
+    expect(stolen).toEqual([]);
   });
+
+  it.each([false, true])(
+    'are free again after destroy, with none of its entries (deferral: %s)',
+    (deferred) => {
+      const { machine, pmap } = boot({ contexts: 3, deferred });
+      const [first, pa] = [pmap.create(), machine.takePage()];
+      pmap.activate(first);
+      pmap.enter(first, VA, pa, RW, VM_PROT_READ);
+      pmap.remove(first, VA, VA + PAGE);
+      expect(machine.tablePagesOut).toBe(1);
+      pmap.destroy(first);
+      expect(machine.tablePagesOut).toBe(0);
+      const second = pmap.create();
+      pmap.activate(second);
+      expect(touch(machine, VA, USER_READ)).toBe(FAULT);
+    },
+  );
 });
 
 describe('shortage on the 4xx', () => {

@@ -311,9 +311,18 @@ describe('S1: a wired mapping that the hash table has no room for', () => {
     ];
     const pages = vas.map(() => machine.takePage());
     for (const [index, va] of vas.entries()) pmap.enter(map, va, pages[index]!, RW, VM_PROT_READ);
+    const guest = vas[8]!;
+    expect(pmap.describe(map, guest)).toMatch(/ H PP=10 at /);
+    // Slot 0 of the group is the guest's.
+    md.mmus[0]!.mttb(0 - 1);
+    expect(touch(machine, vas[17]!, USER_READ)).toBe(pages[17]);
+    expect(pmap.describe(map, guest)).toContain('not in the table');
+    // It comes back into its own group, with H clear.
+    md.mmus[0]!.mttb(0 - 1);
+    expect(touch(machine, guest, USER_READ)).toBe(pages[8]);
+    expect(pmap.describe(map, guest)).toMatch(/ R PP=10 at /);
     for (let round = 0; round < 40; round++) {
       const index = (round * 7) % vas.length;
-      md.mmus[0]!.mttb(round);
       expect(touch(machine, vas[index]!, USER_READ)).toBe(pages[index]);
     }
     expect(md.table.overflow).toBe(2);
@@ -441,6 +450,20 @@ describe('pmap calls with a bad argument', () => {
   });
 });
 
+describe('ranges', () => {
+  it('skip empty segments and nothing else', () => {
+    const { machine, pmap } = boot();
+    const [map, pa] = [pmap.create(), machine.takePage()];
+    pmap.activate(map);
+    const vas = [0x2ffff000, 0x40000000, 0x4ffff000, 0x60000000];
+    for (const va of vas) pmap.enter(map, va, pa, RW, VM_PROT_READ);
+    pmap.protect(map, 0x10000000, 0x60000000, VM_PROT_READ);
+    expect(vas.map((va) => touch(machine, va, USER_WRITE))).toEqual([FAULT, FAULT, FAULT, pa]);
+    pmap.remove(map, 0x1ffff000, 0x60000000);
+    expect(vas.map((va) => pmap.extract(map, va))).toEqual([NO_PA, NO_PA, NO_PA, pa]);
+  });
+});
+
 describe('protect', () => {
   it('leaves stores alone if WRITE stays, but did not in 2001', () => {
     for (const protect of ['exact', 'authentic'] as const) {
@@ -491,6 +514,28 @@ describe('several CPUs', () => {
   });
 });
 
+describe('two CPUs that miss the same mapping', () => {
+  it('spill it once: the second only tries again', () => {
+    const booted = boot({}, { cpus: 2 });
+    const { machine, md, pmap } = booted;
+    const map = pmap.create();
+    const pages = Array.from({ length: 17 }, () => machine.takePage());
+    for (const [index, pa] of pages.entries())
+      pmap.enter(map, index * SAME_GROUP, pa, RW, VM_PROT_READ);
+    for (const cpu of [0, 1]) {
+      md.currentCpu = cpu;
+      pmap.activate(map);
+      expect(md.mmus[cpu]!.translate(16 * SAME_GROUP, USER_READ)).toBe(FAULT);
+    }
+    expect([md.trap(0), md.trap(1)]).toEqual([TRAP_SETTLED, TRAP_SETTLED]);
+    for (const cpu of [0, 1])
+      expect(md.mmus[cpu]!.translate(16 * SAME_GROUP, USER_READ)).toBe(pages[16]);
+    expect(md.table.overflow).toBe(1);
+    expect(tableEntries(booted)).toHaveLength(16);
+    expect(pmap.residentCount(map)).toBe(17);
+  });
+});
+
 describe('deferral', () => {
   it('leaves a stale translation on every CPU until pmap.update', () => {
     const booted = boot({ deferred: true }, { cpus: 2 });
@@ -503,6 +548,22 @@ describe('deferral', () => {
     booted.pmap.update(map);
     for (const cpu of [0, 1]) expect(touch(booted.machine, VA, USER_READ, cpu)).toBe(FAULT);
     expect(oea({ deferred: true }).capabilities.deferred).toBe(true);
+  });
+
+  it('remembers every congruence class', () => {
+    const { machine, pmap } = boot({ deferred: true });
+    const map = pmap.create();
+    pmap.activate(map);
+    const vas = Array.from({ length: 64 }, (_, index) => 0x1800000 + index * 4096);
+    const pages = vas.map(() => machine.takePage());
+    for (const [index, va] of vas.entries()) {
+      pmap.enter(map, va, pages[index]!, RW, VM_PROT_READ);
+      touch(machine, va, USER_READ);
+      pmap.remove(map, va, va + 4096);
+    }
+    expect(vas.map((va) => touch(machine, va, USER_READ))).toEqual(pages);
+    pmap.update(map);
+    expect(vas.filter((va) => touch(machine, va, USER_READ) !== FAULT)).toEqual([]);
   });
 
   it('does not touch what works on pages: no update follows it', () => {
