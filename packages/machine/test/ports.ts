@@ -1,0 +1,15 @@
+import type { Port } from '@uvmkit/pmap';
+import { alpha } from '@uvmkit/pmap-alpha';
+import { i386 } from '@uvmkit/pmap-i386';
+import { ibm4xx, oea } from '@uvmkit/pmap-powerpc';
+import { srmmu, sun4c } from '@uvmkit/pmap-sparc';
+
+/** Every port there is, each made anew, by its name. */
+export const PORTS: readonly (readonly [string, () => Port])[] = [
+  ['alpha', () => alpha()],
+  ['i386', () => i386()],
+  ['ibm4xx', () => ibm4xx()],
+  ['oea', () => oea()],
+  ['srmmu', () => srmmu()],
+  ['sun4c', () => sun4c()],
+];
