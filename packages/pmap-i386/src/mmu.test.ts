@@ -427,7 +427,7 @@ describe('the TLBs', () => {
 
   it('apply WP at each access to what they hold', () => {
     const { mmu } = oneTable(0x00345065);
-    expect(mmu.translate(VA, WRITE)).toBe(0x00345abc);
+    for (let i = 0; i < 3; i++) expect(mmu.translate(VA, WRITE)).toBe(0x00345abc);
     mmu.writeCr0(mmu.cr0 | CR0_WP);
     expect(mmu.translate(VA, WRITE)).toBe(FAULT);
     expect(mmu.errorCode).toBe(3);
@@ -452,6 +452,21 @@ describe('the TLBs', () => {
       seen.add(mmu.translate(VA, READ | USER) - (i << 12));
     }
     expect([...seen]).toEqual([0xabc]);
+  });
+
+  it('show it after any number of flushes, whatever was used long before', () => {
+    const { memory, mmu } = oneTable(0);
+    const seen = new Set<number>();
+    for (let flushes = 2040; flushes <= 2056; flushes++) {
+      memory.writeLe32(PTE, 0x00345007);
+      mmu.invlpg(VA);
+      mmu.translate(VA, READ | USER);
+      mmu.translate(VA, READ | USER);
+      memory.writeLe32(PTE, 0x00999007);
+      for (let i = 0; i < flushes; i++) mmu.invlpg(VA);
+      seen.add(mmu.translate(VA, READ | USER));
+    }
+    expect([...seen]).toEqual([0x00999abc]);
   });
 
   it('report their flushes to whoever watches', () => {

@@ -104,6 +104,19 @@ describe('shootdown', () => {
       for (let i = 0; i < pages; i++) expect(mmu.translate(KVA + i * NBPG, R)).toBe(FAULT);
   });
 
+  it('adds a global page to a flush of all that is not global', () => {
+    const rig = three(0);
+    rig.pmap.enter(PMAP_KERNEL, KVA, PA, RW, 0);
+    for (const mmu of rig.md.mmus) mmu.translate(KVA, W);
+    for (let i = 0; i <= PMAP_TLB_MAXJOBS + 1; i++) {
+      rig.pmap.enter(rig.id, VA + i * NBPG, PA, RW, 0);
+      rig.md.mmus[1]!.translate(VA + i * NBPG, W | USER);
+    }
+    rig.pmap.pageProtect(PA, 0);
+    expect(rig.md.mmus.map((mmu) => mmu.translate(KVA, R))).toEqual([FAULT, FAULT, FAULT]);
+    expect(rig.md.mmus[1]!.translate(VA, R | USER)).toBe(FAULT);
+  });
+
   it('is a load of CR3 on 80386s', () => {
     const rig = three(2, { processor: '80386' });
     const seen = eventsOf(rig, ['tlb.flush'], () => rig.pmap.remove(rig.id, 0, NBPD));
