@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { ACCESS_USER, VM_PROT_READ, VM_PROT_WRITE, bootBare, type Port } from '@uvmkit/pmap';
-import { ibm4xx, oea } from '@uvmkit/pmap-powerpc';
+import { ibm4xx, oea } from '../src/index.ts';
 
 it.each<Port>([oea(), ibm4xx()])('the README’s example works on $name', (port) => {
   const machine = bootBare(port);

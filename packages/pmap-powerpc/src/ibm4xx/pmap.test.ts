@@ -312,6 +312,15 @@ describe('the kernel', () => {
     expect(touch(machine, 0x80004010, VM_PROT_READ)).toBe(FAULT);
   });
 
+  it('is shielded by its zone, and a load that it refuses is not taken for a store', () => {
+    const { machine, md, pmap } = boot();
+    pmap.kenterPa(0x80004000, machine.takePage(), RW);
+    pmap.activate(PMAP_KERNEL);
+    expect(touch(machine, 0x80004000, USER_READ)).toBe(FAULT);
+    expect(md.mmus[0].describeFault()).toBe('DSI 0x0300 DEAR 80004000 ESR 00400000');
+    expect(md.fault).toMatchObject({ access: VM_PROT_READ, type: VM_FAULT_PROTECT, kernel: false });
+  });
+
   it('grows its tables 64 MB at a time, and panics if it cannot', () => {
     const { machine, pmap } = boot();
     expect(pmap.virtualSpace()).toEqual({ start: 0x80000000, end: 0xef000000 });

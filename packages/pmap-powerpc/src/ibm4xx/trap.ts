@@ -56,11 +56,11 @@ export class Ibm4xxTrap {
 
   trap(): TrapOutcome {
     const { fault } = this;
-    const { vector, dear, srr0, esr, faultPid, cpu } = this.#mmu;
+    const { vector, dear, srr0, srr1, esr, faultPid, cpu } = this.#mmu;
     const fetch = vector === EXC_ISI || vector === EXC_ITMISS;
     const miss = vector === EXC_DTMISS || vector === EXC_ITMISS;
     fault.va = fetch ? srr0 : dear;
-    fault.kernel = faultPid === KERNEL_PID;
+    fault.kernel = faultPid === KERNEL_PID && (srr1 & MSR_PR) === 0;
     fault.type = miss ? VM_FAULT_INVALID : VM_FAULT_PROTECT;
     // DIZ says who was refused, not what: 2001's trap() took it for a store.
     if (fetch) fault.access = VM_PROT_EXECUTE;
