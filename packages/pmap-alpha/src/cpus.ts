@@ -61,13 +61,6 @@ export class Cpus {
     this.#load(this.#kernel, cpu);
   }
 
-  /** A map that is to be destroyed is unloaded wherever it is still active. */
-  unload(space: Space): void {
-    for (let cpu = 0; cpu < this.mmus.length; cpu++) {
-      if (this.loaded[cpu] === space) this.#load(this.#kernel, cpu);
-    }
-  }
-
   /**
    * The map got another level-1 table: no CPU may use its old ASN, and those that run it load the new table.
    * NetBSD reloads the current CPU only; that cannot be right with several.

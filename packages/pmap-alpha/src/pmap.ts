@@ -137,7 +137,6 @@ export class AlphaPmap implements Pmap {
       this.#removeRange(space, 0, USEG_END / PAGE_SIZE, true);
       this.#shootdown.complete();
     }
-    this.#cpus.unload(space);
     this.#spaces.free(space);
     if (this.#events.watched) this.#events.emit('pmap.destroy', id);
   }
@@ -319,7 +318,7 @@ export class AlphaPmap implements Pmap {
     if ((prot & VM_PROT_WRITE) !== 0 && !execLost) return;
     checkAligned(start, end);
     checkRange(space, start, end, 'pmap_protect');
-    const last = end / PAGE_SIZE;
+    const last = Math.min(end / PAGE_SIZE, this.#beyond(space));
     for (let page = start / PAGE_SIZE; page < last;) {
       const lev2 = this.#tables.level2(space, page);
       if (lev2 === NO_TABLE) {

@@ -64,19 +64,34 @@ describe('table pages run out', () => {
   });
 
   it('lets PALcode read no PTE from a stolen table', () => {
-    const a = new Alpha({ virtualPageTable: true }, { tablePages: 6 });
-    const victim = a.process();
+    const a = new Alpha({ virtualPageTable: true });
+    const [victim, thief] = [a.process(), a.process()];
     a.pmap.enter(victim, TEXT, a.page(), RW, WRITE);
     a.pmap.enter(victim, 2 ** 33, a.page(), RW, WRITE | PMAP_WIRED);
+    a.pmap.enter(thief, TEXT + (8 << 20), a.page(), RW, WRITE);
+    a.pmap.activate(victim);
     expect(a.user(TEXT, WRITE)).toHaveProperty('pa');
-    const thief = a.pmap.create();
-    a.machine.tablePageLimit = a.machine.tablePagesOut + 2;
+    a.machine.tablePageLimit = a.machine.tablePagesOut;
     const pa = a.page();
     a.pmap.enter(thief, TEXT + PAGE, pa, RW, WRITE);
+    expect(a.counts(victim)).toEqual({ resident: 1, wired: 1 });
     expect(a.user(TEXT + PAGE, WRITE)).toHaveProperty('trap');
     a.pmap.activate(thief);
     expect(a.user(TEXT + PAGE, WRITE)).toEqual({ pa, traps: 0 });
     a.check();
+  });
+
+  it('lets PALcode read no PTE from a freed table that is another map’s by now (F.5)', () => {
+    const a = new Alpha({ virtualPageTable: true });
+    const [one, two] = [a.process(), a.process()];
+    a.pmap.enter(one, TEXT, a.page(), RW, WRITE);
+    a.pmap.enter(one, TEXT + (8 << 20), a.page(), RW, WRITE);
+    a.pmap.enter(two, TEXT + (8 << 20), a.page(), RW, WRITE);
+    a.pmap.activate(one);
+    expect(a.user(TEXT, WRITE)).toHaveProperty('pa');
+    a.pmap.remove(one, TEXT, TEXT + PAGE);
+    a.pmap.enter(two, TEXT + PAGE, a.page(), RW, WRITE);
+    expect(a.user(TEXT + PAGE, WRITE)).toHaveProperty('trap');
   });
 });
 

@@ -2,6 +2,7 @@ import {
   ACCESS_USER,
   bootBare,
   FAULT,
+  NO_PA,
   TRAP_SETTLED,
   VM_PROT_READ,
   VM_PROT_WRITE,
@@ -14,7 +15,7 @@ import {
   type TrapOutcome,
   type Va,
 } from '@uvmkit/pmap';
-import { expect } from 'vitest';
+import assert from 'node:assert/strict';
 import { alpha } from '../src/index.ts';
 import type { AlphaMmu, AlphaOptions, AlphaPmap } from '../src/index.ts';
 
@@ -45,7 +46,7 @@ export class Alpha {
   /** A page of RAM for data. */
   page(): Pa {
     const pa = this.machine.takePage();
-    expect(pa).toBeGreaterThanOrEqual(0);
+    assert.notEqual(pa, NO_PA);
     return pa;
   }
 
@@ -95,6 +96,6 @@ export class Alpha {
   }
 
   check(): void {
-    expect(this.pmap.check()).toEqual([]);
+    assert.deepEqual(this.pmap.check(), []);
   }
 }
