@@ -70,14 +70,17 @@ function copyAnons(uvm: Uvm, source: Amap, first: number, copy: Amap): void {
  * Copies now what copy-on-write would copy later (`amap_cow_now`): the child of a process with wired
  * memory gets its own pages, so that the parent's wired mappings need not be write-protected. There is no failure:
  * it waits for busy pages and for memory.
+ *
+ * @param wiredOnly only pages that someone has wired
  */
-export function* amapCowNow(uvm: Uvm, entry: MapEntry): Sleeping<void> {
+export function* amapCowNow(uvm: Uvm, entry: MapEntry, wiredOnly: boolean): Sleeping<void> {
   const { anons, pages, pmap } = uvm;
   const amap = entry.amap!;
   for (let i = 0; i < amap.nused; i++) {
     const slot = amap.slots[i]!;
     const old = amap.anon[slot]!;
     const page = anons.page[old]!;
+    if (wiredOnly && (page === NO_PAGE || pages.wireCount[page] === 0)) continue;
     if (page === NO_PAGE)
       throw new KernelPanic('amap_cow_now: non-resident anon', { anon: old, slot });
     if (anons.ref[old] === 1 || pages.loanCount[page] !== 0) continue;

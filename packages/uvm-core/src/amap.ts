@@ -219,14 +219,18 @@ export function amapSplitref(orig: MapEntry, split: MapEntry, slots: number): vo
   amap.ref++;
 }
 
-/** Lowers every mapping of the entry's resident anonymous pages (`amap_share_protect`). */
+/**
+ * Lowers every mapping of the entry's resident anonymous pages (`amap_share_protect`), but for pages that nobody else has a
+ * slot for: nothing is copied there on a write.
+ */
 export function amapShareProtect(uvm: Uvm, entry: MapEntry, prot: Prot): void {
   const amap = entry.amap!;
   const count = uvm.atop(entry.end - entry.start);
   const lower = (at: number): void => {
     const anon = amap.anon[at]!;
     const page = anon === NO_ANON ? NO_PAGE : uvm.anons.page[anon]!;
-    if (page !== NO_PAGE) uvm.pmap.pageProtect(uvm.pages.pageAddress(page), prot);
+    if (page !== NO_PAGE && uvm.anons.ref[anon]! > 1)
+      uvm.pmap.pageProtect(uvm.pages.pageAddress(page), prot);
   };
   if (amap.nused < count) {
     for (let i = 0; i < amap.nused; i++) {

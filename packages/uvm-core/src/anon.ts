@@ -107,6 +107,14 @@ export class Anons {
     if (this.page[anon] === NO_PAGE) this.#exp.swpgonly--;
   }
 
+  /** Anons on the free list, counted one by one. */
+  freeCount(): number {
+    let count = 0;
+    for (let anon = this.#free; anon !== NO_ANON && count <= this.#count; anon = this.page[anon]!)
+      count++;
+    return count;
+  }
+
   /** Anons there are, free ones included. */
   get count(): number {
     return this.#count;

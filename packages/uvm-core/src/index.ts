@@ -6,6 +6,7 @@
 export * from './amap-copy.ts';
 export * from './amap.ts';
 export * from './anon.ts';
+export * from './check.ts';
 export * from './entry.ts';
 export * from './exp.ts';
 export * from './fault.ts';

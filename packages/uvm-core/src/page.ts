@@ -98,8 +98,10 @@ export class Pages implements PmapServices {
   readonly segments: readonly PhysSegment[];
   readonly pageCount: number;
   readonly queues: PageQueues;
+  /** Pages that the port has for its tables: they have no owner and are on no queue. */
+  tablePages = 0;
   readonly #context: PagesContext;
-  readonly #shift: number;
+  readonly #pageSize: number;
   readonly #firstIndex: readonly number[];
   readonly #bucket: Int32Array;
   readonly #hashNext: Int32Array;
@@ -111,7 +113,7 @@ export class Pages implements PmapServices {
     const { segments, pageSize, colours } = context;
     this.#context = context;
     this.segments = segments;
-    this.#shift = Math.log2(pageSize);
+    this.#pageSize = pageSize;
     const firsts: number[] = [];
     let count = 0;
     for (const segment of segments) {
@@ -151,7 +153,7 @@ export class Pages implements PmapServices {
     for (let i = 0; i < this.segments.length; i++) {
       const segment = this.segments[i]!;
       if (pa >= segment.start && pa < segment.end)
-        return this.#firstIndex[i]! + Math.floor((pa - segment.start) / 2 ** this.#shift);
+        return this.#firstIndex[i]! + Math.floor((pa - segment.start) / this.#pageSize);
     }
     return NO_PAGE;
   }
@@ -159,7 +161,7 @@ export class Pages implements PmapServices {
   pageAddress(page: number): Pa {
     let i = this.segments.length - 1;
     while (i > 0 && page < this.#firstIndex[i]!) i--;
-    return this.segments[i]!.start + (page - this.#firstIndex[i]!) * 2 ** this.#shift;
+    return this.segments[i]!.start + (page - this.#firstIndex[i]!) * this.#pageSize;
   }
 
   // Table pages for the port.
@@ -168,10 +170,12 @@ export class Pages implements PmapServices {
     const page = this.alloc(null, 0, NO_OWNER, UVM_PGA_USERESERVE | UVM_PGA_ZERO);
     if (page === NO_PAGE) return NO_PA;
     this.flags[page]! &= ~(PG_BUSY | PG_FAKE);
+    this.tablePages++;
     return this.pageAddress(page);
   }
 
   freePage(pa: Pa): void {
+    this.tablePages--;
     this.free(this.pageIndex(pa));
   }
 
@@ -477,6 +481,13 @@ export class Pages implements PmapServices {
     const queue = which === PQ_ACTIVE ? QUEUE_ACTIVE : QUEUE_INACTIVE;
     for (let page = this.queues.first(queue); page !== NO_PAGE; page = this.queues.after(page))
       yield page;
+  }
+
+  /** The free pages, zeroed ones included. */
+  *freePages(): Generator<number, void, void> {
+    for (let queue = QUEUE_FREE; queue < QUEUE_FREE + 2 * this.#context.exp.ncolors; queue++)
+      for (let page = this.queues.first(queue); page !== NO_PAGE; page = this.queues.after(page))
+        yield page;
   }
 
   /** What a panic or the debugger says of a page. */

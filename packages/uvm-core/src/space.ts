@@ -164,7 +164,8 @@ function forkShare(uvm: Uvm, from: VmMap, entry: MapEntry, to: VmMap): void {
  * The child gets a copy, made as late as may be.
  *
  *     amap not shared, not wired:   both refer to it and need a copy before they write; the parent loses WRITE
- *     amap shared:                  others write to it in place: the child refers to its anons one by one
+ *     amap shared:                  others write to it in place: the child refers to its anons one by one (NetBSD of
+ *                                   2001 made the parent copy before it wrote, and so stop sharing)
  *     wired:                        the parent must not fault: the child gets copies of the pages now
  */
 function* forkCopy(uvm: Uvm, from: VmMap, entry: MapEntry, to: VmMap): Sleeping<void> {
@@ -175,16 +176,20 @@ function* forkCopy(uvm: Uvm, from: VmMap, entry: MapEntry, to: VmMap): Sleeping<
   const shared = entry.amap !== null && (entry.amap.flags & AMAP_SHARED) !== 0;
   if (entry.amap !== null && (shared || wired)) amapCopy(uvm, to, copy, false, 0, 0);
   if (wired) {
-    if (copy.amap !== null) yield* amapCowNow(uvm, copy);
+    if (copy.amap !== null) yield* amapCowNow(uvm, copy, false);
     return;
   }
   if (shared) {
-    // Every sharer may have these pages mapped for writing; now that the child refers to them too, nobody may.
+    // Every sharer may have these pages mapped for writing; now that the child refers to them too, nobody may. What a
+    // sharer has wired the child gets copies of: a wired mapping must not fault.
+    yield* amapCowNow(uvm, copy, true);
     amapShareProtect(uvm, entry, VM_PROT_READ | VM_PROT_EXECUTE);
   } else if (entry.amap !== null && (entry.etype & UVM_ET_NEEDSCOPY) === 0) {
     if ((entry.maxProtection & VM_PROT_WRITE) !== 0)
       pmap.protect(from.pmap, entry.start, entry.end, entry.protection & ~VM_PROT_WRITE);
-    entry.etype |= UVM_ET_NEEDSCOPY;
+    // A shared mapping that is inherited as a copy was not copy-on-write until now. NetBSD of 2001 left it so, and
+    // panicked at the next fork.
+    entry.etype |= UVM_ET_COPYONWRITE | UVM_ET_NEEDSCOPY;
   }
   pmap.copy(to.pmap, from.pmap, copy.start, copy.end - copy.start, entry.start);
   if (entry.amap === null && (entry.maxProtection & VM_PROT_WRITE) !== 0)

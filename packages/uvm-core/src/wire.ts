@@ -3,7 +3,7 @@ import type { MapEntry } from './entry.ts';
 import { uvmFault, uvmRefault } from './fault.ts';
 import { mapFloor, type VmMap } from './map.ts';
 import { NO_PAGE } from './page.ts';
-import { type FaultType, type Sleeping, VM_MAP_INTRSAFE, WAIT } from './types.ts';
+import { type FaultType, type Sleeping, VM_FAULT_WIREMAX, VM_MAP_INTRSAFE, WAIT } from './types.ts';
 import type { Uvm } from './uvm.ts';
 
 /**
@@ -30,7 +30,9 @@ export function* faultWire(
       error = uvmRefault(uvm, map, va, type, access);
     }
     if (error !== 0) {
-      if (va !== start) faultUnwire(uvm, map, start, va);
+      // WIREMAX has been counted in the entry, for every page of it; the 2001 kernel forgot that here, and the
+      // mappings stayed wired over pages that were not.
+      if (va !== start) faultUnwire(uvm, map, start, va, type === VM_FAULT_WIREMAX ? 1 : 0);
       return error;
     }
   }
@@ -38,11 +40,13 @@ export function* faultWire(
 }
 
 /**
- * Undoes the wiring of a range (`uvm_fault_unwire`). The pages are found through the pmap.
+ * Undoes the wiring of a range (`uvm_fault_unwire`). The pages are found through the pmap. Mappings stay wired where
+ * the entry is wired for another reason.
  *
+ * @param counted how much of the entries' wired count is the wiring that is undone
  * @throws KernelPanic with the words of the seven problem reports, if a mapping has gone
  */
-export function faultUnwire(uvm: Uvm, map: VmMap, start: Va, end: Va): void {
+export function faultUnwire(uvm: Uvm, map: VmMap, start: Va, end: Va, counted = 0): void {
   if ((map.flags & VM_MAP_INTRSAFE) !== 0)
     throw new KernelPanic('uvm_fault_unwire_locked: map is intrsafe', { map: map.id });
   if (uvm.events.watched) uvm.events.emit('uvm.unwire', map.id, start, end);
@@ -55,10 +59,11 @@ export function faultUnwire(uvm: Uvm, map: VmMap, start: Va, end: Va): void {
         map: map.id,
         va,
       });
-    while (va >= entry.end && entry.next !== map.header) entry = entry.next;
-    if (va < entry.start || va >= entry.end)
+    while ((entry === map.header || va >= entry.end) && entry.next !== map.header)
+      entry = entry.next;
+    if (entry === map.header || va < entry.start || va >= entry.end)
       throw new KernelPanic('uvm_fault_unwire_locked: unwiring a hole', { map: map.id, va });
-    if (entry.wiredCount === 0) pmap.unwire(map.pmap, va);
+    if (entry.wiredCount === counted) pmap.unwire(map.pmap, va);
     const page = pages.pageIndex(pa);
     if (page !== NO_PAGE) pages.unwire(page);
   }

@@ -1,0 +1,496 @@
+import { EACCES, EFAULT, EINVAL, type Errno, errnoName, type Prot, type Va } from '@uvmkit/pmap';
+import { MAP_ANON, MAP_FIXED, MAP_PRIVATE, MAP_SHARED } from '../src/mmap.ts';
+import { MADV_DONTNEED, MADV_FREE, MS_ASYNC, MS_INVALIDATE, MS_SYNC } from '../src/mmap.ts';
+import {
+  CHANNEL_MEMORY,
+  MAP_INHERIT_COPY,
+  MAP_INHERIT_NONE,
+  MAP_INHERIT_SHARE,
+  type Sleeping,
+} from '../src/types.ts';
+import { vnodeRead, vnodeSetSize, vnodeWrite } from '../src/vnode-io.ts';
+import type { FakeFile } from './disk.ts';
+import { fileByte, Kit, type KitOptions, PAGE, type Proc, R, RW, RWX, RX, W } from './kit.ts';
+
+/** Seeded numbers (mulberry32): the same seed, the same run. */
+export class Dice {
+  #state: number;
+
+  constructor(seed: number) {
+    this.#state = seed >>> 0;
+  }
+
+  /** An integer from 0 to `sides` − 1. */
+  roll(sides: number): number {
+    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
+    let t = this.#state;
+    t = Math.imul(t ^ (t >>> 15), t | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((((t ^ (t >>> 14)) >>> 0) * sides) / 2 ** 32) | 0;
+  }
+
+  pick<T>(list: readonly T[]): T {
+    return list[this.roll(list.length)]!;
+  }
+
+  chance(oneIn: number): boolean {
+    return this.roll(oneIn) === 0;
+  }
+}
+
+/** The bytes of a page that are watched. */
+const SPOTS: readonly number[] = [0, 101, 2048, PAGE - 1];
+type Spots = number[];
+const zeroes = (): Spots => SPOTS.map(() => 0);
+
+/** What a file ought to hold: pages that were never written hold zeroes. */
+class FileModel {
+  readonly file: FakeFile;
+  readonly pages: Spots[] = [];
+
+  constructor(file: FakeFile, pages: number) {
+    this.file = file;
+    for (let i = 0; i < pages; i++)
+      this.pages.push(
+        SPOTS.map((at) => (file.isAllocated(i * PAGE) ? fileByte(i * PAGE + at) : 0)),
+      );
+  }
+
+  /** Pages that may be touched: the file's last is one of them, even if the file does not fill it. */
+  get count(): number {
+    return Math.ceil(this.file.vnode.size / PAGE);
+  }
+}
+
+/** What backs a page of a process: its own bytes once it has them, a file's until then, or zeroes. */
+interface Memory {
+  own: Spots | null;
+  readonly file: FileModel | null;
+  readonly index: number;
+}
+
+/** A page of an address space. A page that is shared has one `memory` in several spaces. */
+interface PageModel {
+  memory: Memory;
+  prot: Prot;
+  readonly shared: boolean;
+  inherit: number;
+  wired: boolean;
+}
+
+/** A process and what it must see. */
+interface ProcModel {
+  readonly proc: Proc;
+  readonly pages: Map<number, PageModel>;
+}
+
+/** What a simulation may do, besides the plain things. */
+export interface SimulationOptions extends KitOptions {
+  readonly seed: number;
+  /** Lock memory. Then nothing is done of which the wiring problem says that it takes locked pages away. */
+  readonly wire: boolean;
+  /** Change inheritance, and truncate files. */
+  readonly share: boolean;
+}
+
+const PROTECTIONS: readonly Prot[] = [R, RW, RW, RW, RX, RWX, 0];
+const ARENA = 24;
+
+/** Random processes on one kit, each held against a plain model after every step. */
+export class Simulation {
+  readonly kit: Kit;
+  readonly dice: Dice;
+  readonly procs: ProcModel[] = [];
+  readonly files: FileModel[] = [];
+  /** What was done, latest last: what to read when something is wrong. */
+  readonly log: string[] = [];
+  readonly #options: SimulationOptions;
+  readonly #base: Va;
+
+  constructor(options: SimulationOptions) {
+    this.#options = options;
+    const dice = new Dice(options.seed);
+    this.dice = dice;
+    this.kit = new Kit({ memory: 4 << 20, ...options });
+    const { kit } = this;
+    this.#base = kit.md.port.layout.userMin + (64 << 20);
+    // With swap that is not full a short pmap makes a fault wait, and time is all it takes.
+    kit.uvm.daemon = { wake: () => undefined };
+    kit.exp.swpages = 1000;
+    kit.onStuck = (channel) => {
+      if (channel === CHANNEL_MEMORY) kit.uvm.wakeup(CHANNEL_MEMORY);
+      return channel === CHANNEL_MEMORY;
+    };
+    for (const size of [6, 10]) {
+      const holes = size === 10 ? [3 * PAGE, 4 * PAGE, 9 * PAGE] : [];
+      const file = kit.file({ size: size * PAGE, holes });
+      this.files.push(new FileModel(file, size));
+    }
+    this.procs.push({ proc: kit.proc(), pages: new Map() });
+  }
+
+  /** One random thing, and then every check. */
+  step(): void {
+    const { dice } = this;
+    const actor = dice.pick(this.procs);
+    const roll = dice.roll(100);
+    if (roll < 30) this.#loadOrStore(actor, true);
+    else if (roll < 50) this.#loadOrStore(actor, false);
+    else if (roll < 60) this.#mmap(actor);
+    else if (roll < 65) this.#munmap(actor);
+    else if (roll < 72) this.#mprotect(actor);
+    else if (roll < 77) this.#fork(actor);
+    else if (roll < 80) this.#exit(actor);
+    else if (roll < 84) this.#msync(actor);
+    else if (roll < 88) this.#madvise(actor);
+    else if (roll < 91) this.#fileIo();
+    else if (roll < 93) this.#kernelWork(actor);
+    else if (roll < 96) this.#lock(actor);
+    else if (roll < 98) this.#minherit(actor);
+    else this.#truncate();
+    this.kit.check();
+    if (dice.chance(16)) this.audit();
+  }
+
+  /** Lets everything that is under way end. */
+  settle(): void {
+    this.kit.settle();
+    this.kit.check();
+  }
+
+  /** Reads every page of every process. */
+  audit(): void {
+    this.settle();
+    for (const model of this.procs)
+      for (const page of model.pages.keys())
+        this.kit.run(this.#load(model, page, this.dice.roll(SPOTS.length)));
+    this.kit.check();
+  }
+
+  /** Ends every process; then nothing of them may be left. */
+  end(): void {
+    this.audit();
+    for (const { proc } of this.procs) proc.exit();
+    this.procs.length = 0;
+    this.kit.check();
+    const { exp, uvm } = this.kit;
+    const left = {
+      anons: exp.nanon - exp.nfreeanon,
+      amaps: uvm.amaps.size,
+      wired: exp.wired,
+      tables: uvm.pages.tablePages,
+      maps: uvm.maps.size - 1,
+    };
+    if (Object.values(left).some((count) => count !== 0))
+      throw new Error(`left after every exit: ${JSON.stringify(left)}`);
+  }
+
+  #note(model: ProcModel | null, text: string): void {
+    const who = model === null ? 'kernel' : `proc ${model.proc.space.map.id}`;
+    this.log.push(`${who}: ${text}`);
+    if (this.log.length > 60) this.log.shift();
+  }
+
+  #va(page: number): Va {
+    return this.#base + page * PAGE;
+  }
+
+  #range(): { from: number; to: number } {
+    const from = this.dice.roll(ARENA);
+    return { from, to: Math.min(ARENA, from + 1 + this.dice.roll(8)) };
+  }
+
+  #pagesIn(model: ProcModel, from: number, to: number): PageModel[] {
+    const found: PageModel[] = [];
+    for (let page = from; page < to; page++) {
+      const at = model.pages.get(page);
+      if (at !== undefined) found.push(at);
+    }
+    return found;
+  }
+
+  // Memory.
+
+  #expected(model: ProcModel, page: number, rights: Prot): Errno {
+    const at = model.pages.get(page);
+    if (at === undefined) return EFAULT;
+    if ((at.prot & rights) !== rights) return EACCES;
+    return this.#beyondEnd(at.memory) ? EINVAL : 0;
+  }
+
+  /** A page of a file that has no such page. */
+  #beyondEnd({ own, file, index }: Memory): boolean {
+    return own === null && file !== null && index >= file.count;
+  }
+
+  #read(memory: Memory, spot: number): number {
+    return (memory.own ?? memory.file?.pages[memory.index] ?? zeroes())[spot]!;
+  }
+
+  *#load(model: ProcModel, page: number, spot: number): Sleeping<void> {
+    const va = this.#va(page) + SPOTS[spot]!;
+    const { error, pa } = yield* model.proc.access(va, R);
+    this.#same(`load ${page}.${spot} error`, error, this.#expected(model, page, R), errnoName);
+    if (error !== 0) return;
+    const read = this.kit.memory.read8(pa);
+    this.#same(`load ${page}.${spot}`, read, this.#read(model.pages.get(page)!.memory, spot));
+  }
+
+  *#store(model: ProcModel, page: number, spot: number, value: number): Sleeping<void> {
+    const va = this.#va(page) + SPOTS[spot]!;
+    const { error, pa } = yield* model.proc.access(va, W);
+    this.#same(`store ${page}.${spot} error`, error, this.#expected(model, page, W), errnoName);
+    if (error !== 0) return;
+    this.kit.memory.write8(pa, value);
+    const { memory, shared } = model.pages.get(page)!;
+    const { file, index } = memory;
+    if (file !== null && shared) {
+      if (SPOTS[spot]! + index * PAGE < file.file.vnode.size) file.pages[index]![spot] = value;
+      else this.kit.memory.write8(pa, 0); // Beyond the end: nobody says what becomes of it.
+      return;
+    }
+    memory.own ??= [...(file?.pages[index] ?? zeroes())];
+    memory.own[spot] = value;
+  }
+
+  #loadOrStore(model: ProcModel, store: boolean): void {
+    const page = this.dice.roll(ARENA);
+    const spot = this.dice.roll(SPOTS.length);
+    const value = 1 + this.dice.roll(255);
+    this.#note(model, store ? `store ${page}.${spot} = ${value}` : `load ${page}.${spot}`);
+    const op = store ? this.#store(model, page, spot, value) : this.#load(model, page, spot);
+    // Now and then it is left waiting for the disk while others go on.
+    if (this.dice.chance(3)) this.kit.start(op);
+    else this.kit.run(op);
+  }
+
+  #same<T>(what: string, is: T, wanted: T, name: (value: T) => string = String): void {
+    if (is !== wanted) throw new Error(`${what}: ${name(is)}, must be ${name(wanted)}`);
+  }
+
+  // System calls.
+
+  #mmap(model: ProcModel): void {
+    const { from, to } = this.#range();
+    const prot = this.dice.pick(PROTECTIONS);
+    const shared = this.dice.chance(3);
+    const file = this.dice.chance(2) ? this.dice.pick(this.files) : null;
+    const first = file === null ? 0 : this.dice.roll(file.pages.length);
+    this.#note(
+      model,
+      `mmap ${from}–${to} prot ${prot} ${shared ? 'shared' : 'private'} ${file === null ? 'anon' : `file ${this.files.indexOf(file)} from ${first}`}`,
+    );
+    const { error } = model.proc.mmap({
+      addr: this.#va(from),
+      length: (to - from) * PAGE,
+      prot,
+      flags: MAP_FIXED | (shared ? MAP_SHARED : MAP_PRIVATE) | (file === null ? MAP_ANON : 0),
+      ...(file === null ? {} : { fd: model.proc.fd(file.file), pos: first * PAGE }),
+    });
+    this.#same('mmap', error, 0, errnoName);
+    for (let page = from; page < to; page++)
+      model.pages.set(page, {
+        memory: { own: file === null ? zeroes() : null, file, index: first + page - from },
+        prot,
+        shared,
+        inherit: shared ? MAP_INHERIT_SHARE : MAP_INHERIT_COPY,
+        wired: false,
+      });
+  }
+
+  #munmap(model: ProcModel): void {
+    const { from, to } = this.#range();
+    this.#note(model, `munmap ${from}–${to}`);
+    const whole = this.#pagesIn(model, from, to).length === to - from;
+    const error = model.proc.munmap(this.#va(from), (to - from) * PAGE);
+    this.#same('munmap', error, whole ? 0 : EINVAL, errnoName);
+    if (whole) for (let page = from; page < to; page++) model.pages.delete(page);
+  }
+
+  #mprotect(model: ProcModel): void {
+    const { from, to } = this.#range();
+    const prot = this.dice.pick(PROTECTIONS);
+    // PROT_NONE takes the mappings of locked pages away (H6).
+    const pages = this.#pagesIn(model, from, to);
+    if (prot === 0 && pages.some(({ wired }) => wired)) return;
+    this.#note(model, `mprotect ${from}–${to} prot ${prot}`);
+    const error = model.proc.mprotect(this.#va(from), (to - from) * PAGE, prot);
+    this.#same('mprotect', error, 0, errnoName);
+    for (const page of pages) page.prot = prot;
+  }
+
+  #fork(model: ProcModel): void {
+    if (this.procs.length >= 4) return;
+    this.kit.settle();
+    this.#note(model, 'fork');
+    const child: ProcModel = { proc: model.proc.fork(), pages: new Map() };
+    for (const [number, page] of model.pages) {
+      if (page.inherit === MAP_INHERIT_NONE) continue;
+      const { own, file, index } = page.memory;
+      const copy = page.inherit === MAP_INHERIT_COPY;
+      const memory = copy ? { own: own === null ? null : [...own], file, index } : page.memory;
+      const shared = page.shared && !copy;
+      child.pages.set(number, { ...page, memory, shared, wired: false });
+    }
+    this.procs.push(child);
+  }
+
+  #exit(model: ProcModel): void {
+    if (this.procs.length === 1) return;
+    this.kit.settle();
+    this.#note(model, 'exit');
+    model.proc.exit();
+    this.procs.splice(this.procs.indexOf(model), 1);
+  }
+
+  #msync(model: ProcModel): void {
+    const { from, to } = this.#range();
+    const pages = this.#pagesIn(model, from, to);
+    const mode = this.dice.pick([MS_SYNC, MS_SYNC, MS_ASYNC, MS_SYNC | MS_INVALIDATE]);
+    // Invalidating takes locked pages away (H3).
+    if ((mode & MS_INVALIDATE) !== 0 && this.#lockedFile()) return;
+    this.#note(model, `msync ${from}–${to} mode ${mode}`);
+    if (mode !== MS_ASYNC) this.kit.settle();
+    const error = model.proc.msync(this.#va(from), (to - from) * PAGE, mode);
+    this.#same('msync', error, pages.length === to - from ? 0 : EFAULT, errnoName);
+    if (error !== 0 || mode === MS_ASYNC) return;
+    for (const { memory, shared } of pages) {
+      const { file, index } = memory;
+      if (!shared || file === null || index >= file.count) continue;
+      SPOTS.forEach((at, spot) => {
+        this.#same(
+          `page ${index} byte ${at} on disk after msync`,
+          file.file.byte(index * PAGE + at),
+          file.pages[index]![spot]!,
+        );
+      });
+    }
+  }
+
+  #lockedFile(): boolean {
+    return this.procs.some(({ pages }) =>
+      [...pages.values()].some(({ wired, memory }) => wired && memory.file !== null),
+    );
+  }
+
+  #madvise(model: ProcModel): void {
+    const { from, to } = this.#range();
+    const pages = this.#pagesIn(model, from, to);
+    const whole = pages.length === to - from;
+    const advice = this.dice.pick([0, 1, 2, MADV_DONTNEED, MADV_FREE]);
+    if (advice === MADV_FREE && (this.#lockedFile() || pages.some(({ wired }) => wired))) return;
+    this.kit.settle();
+    this.#note(model, `madvise ${from}–${to} ${advice}`);
+    const error = model.proc.madvise(this.#va(from), (to - from) * PAGE, advice);
+    this.#same('madvise', error, advice > 2 && !whole ? EFAULT : 0, errnoName);
+    if (advice !== MADV_FREE || error !== 0) return;
+    // Dirty pages of the file are gone, and pages of the process' own may be: the whole page or nothing.
+    for (const { memory } of pages) {
+      const { file, index } = memory;
+      if (file !== null && index < file.count)
+        file.pages[index] = SPOTS.map((at) => file.file.byte(index * PAGE + at));
+    }
+    for (let page = from; page < to; page++) {
+      const at = model.pages.get(page)!;
+      const { memory } = at;
+      if (memory.own === null || (at.shared && memory.file !== null)) continue;
+      if (model.proc.anon(this.#va(page)) === -1)
+        memory.own = memory.file === null ? zeroes() : null;
+    }
+  }
+
+  #fileIo(): void {
+    const file = this.dice.pick(this.files);
+    const index = this.dice.roll(file.pages.length);
+    const spot = this.dice.roll(SPOTS.length);
+    const offset = index * PAGE + SPOTS[spot]!;
+    const { uvm } = this.kit;
+    const inside = offset < file.file.vnode.size;
+    this.kit.settle();
+    if (this.dice.chance(2)) {
+      this.#note(null, `read file ${this.files.indexOf(file)} at ${offset}`);
+      const bytes = this.kit.run(vnodeRead(uvm, file.file.vnode, offset, 1));
+      if (typeof bytes === 'number') throw new Error(`read: ${errnoName(bytes)}`);
+      this.#same('bytes read', bytes.length, inside ? 1 : 0);
+      if (inside) this.#same('byte read', bytes[0], file.pages[index]![spot]);
+    } else {
+      if (!inside) return;
+      const value = 1 + this.dice.roll(255);
+      this.#note(null, `write file ${this.files.indexOf(file)} at ${offset} = ${value}`);
+      const { error } = this.kit.run(
+        vnodeWrite(uvm, file.file.vnode, offset, Uint8Array.of(value)),
+      );
+      this.#same('write', error, 0, errnoName);
+      file.pages[index]![spot] = value;
+    }
+  }
+
+  #kernelWork(model: ProcModel): void {
+    if (this.dice.chance(2)) {
+      this.#note(model, 'pmap_collect');
+      this.kit.md.pmap.collect(model.proc.space.pmap);
+    } else {
+      this.#note(null, 'zero idle pages');
+      this.kit.uvm.pages.idleZero(20, 5);
+    }
+  }
+
+  #lock(model: ProcModel): void {
+    if (!this.#options.wire) return;
+    const { from, to } = this.#range();
+    const pages = this.#pagesIn(model, from, to);
+    const whole = pages.length === to - from;
+    this.kit.settle();
+    if (this.dice.chance(3)) {
+      this.#note(model, `munlock ${from}–${to}`);
+      const error = model.proc.munlock(this.#va(from), (to - from) * PAGE);
+      const begins = model.pages.has(from);
+      const all = whole && pages.every(({ wired }) => wired);
+      this.#same('munlock', error, all ? 0 : begins ? EINVAL : EFAULT, errnoName);
+      if (error === 0) for (const page of pages) page.wired = false;
+      return;
+    }
+    this.#note(model, `mlock ${from}–${to}`);
+    const error = model.proc.mlock(this.#va(from), (to - from) * PAGE);
+    const accessible = whole && pages.every(({ prot }) => prot !== 0);
+    const beyond = pages.some(({ memory }) => this.#beyondEnd(memory));
+    const wanted = !model.pages.has(from) ? EFAULT : accessible && !beyond ? 0 : EINVAL;
+    this.#same('mlock', error, wanted, errnoName);
+    for (let page = from; page < to; page++) {
+      const at = model.pages.get(page);
+      if (at === undefined) continue;
+      if (error === 0) at.wired = true;
+      // What may be written one day is the process' own from now on; as far as locking came, if it failed.
+      const { memory, shared } = at;
+      if (shared || memory.file === null || memory.own !== null) continue;
+      if (error !== 0 && model.proc.anon(this.#va(page)) === -1) continue;
+      memory.own = [...memory.file.pages[memory.index]!];
+    }
+  }
+
+  #minherit(model: ProcModel): void {
+    if (!this.#options.share) return;
+    const { from, to } = this.#range();
+    const inherit = this.dice.pick([MAP_INHERIT_SHARE, MAP_INHERIT_COPY, MAP_INHERIT_NONE]);
+    this.#note(model, `minherit ${from}–${to} ${inherit}`);
+    const error = model.proc.minherit(this.#va(from), (to - from) * PAGE, inherit);
+    this.#same('minherit', error, 0, errnoName);
+    for (const page of this.#pagesIn(model, from, to)) page.inherit = inherit;
+  }
+
+  #truncate(): void {
+    if (!this.#options.share || this.#lockedFile()) return;
+    const file = this.dice.pick(this.files);
+    const size = this.dice.chance(2)
+      ? this.dice.roll(file.pages.length + 1) * PAGE
+      : this.dice.roll(file.pages.length * PAGE);
+    this.kit.settle();
+    this.#note(null, `truncate file ${this.files.indexOf(file)} to ${size}`);
+    this.#same('setsize', this.kit.run(vnodeSetSize(this.kit.uvm, file.file.vnode, size)), 0);
+    file.file.trim();
+    for (const [index, spots] of file.pages.entries())
+      SPOTS.forEach((at, spot) => {
+        if (index * PAGE + at >= size) spots[spot] = 0;
+      });
+  }
+}
