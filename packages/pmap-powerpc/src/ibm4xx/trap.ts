@@ -14,7 +14,16 @@ import {
 import type { Contexts } from './contexts.ts';
 import type { Ibm4xxMmu } from './mmu.ts';
 import { KERNEL_MIN } from './pmap.ts';
-import { ESR_DST, EXC_DTMISS, EXC_ISI, EXC_ITMISS, KERNEL_PID, TTE_SZ_16M, TTE_WR } from './pte.ts';
+import {
+  ESR_DST,
+  EXC_DTMISS,
+  EXC_ISI,
+  EXC_ITMISS,
+  KERNEL_PID,
+  MSR_PR,
+  TTE_SZ_16M,
+  TTE_WR,
+} from './pte.ts';
 import type { PageTables } from './tables.ts';
 import type { TlbInfo } from './tlb.ts';
 
