@@ -43,12 +43,12 @@ export const APTE_BASE: Va = PDSLOT_APTE * NBPD;
 export const APDP_BASE: Va = APTE_BASE + PDSLOT_APTE * NBPG;
 
 export const VM_MIN_ADDRESS: Va = 0;
-export const VM_MAXUSER_ADDRESS: Va = PTE_BASE;
+export const VM_MAXUSER_ADDRESS: Va = PDSLOT_PTE * NBPD;
 /** The end of the user's PTEs in the recursive window: where a walk over all of a map ends. */
-export const VM_MAX_ADDRESS: Va = PDP_BASE;
+export const VM_MAX_ADDRESS: Va = PTE_BASE + PDSLOT_PTE * NBPG;
 export const KERNBASE: Va = PDSLOT_KERN * NBPD;
-export const VM_MIN_KERNEL_ADDRESS: Va = KERNBASE;
-export const VM_MAX_KERNEL_ADDRESS: Va = APTE_BASE;
+export const VM_MIN_KERNEL_ADDRESS: Va = PDSLOT_KERN * NBPD;
+export const VM_MAX_KERNEL_ADDRESS: Va = PDSLOT_APTE * NBPD;
 
 /** Kernel page tables that exist from boot: 16 MB of kernel addresses. */
 export const NKPTP = 4;
