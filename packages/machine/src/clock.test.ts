@@ -63,7 +63,7 @@ describe('Random', () => {
 
   it('draws every number below a bound and none beyond', () => {
     const random = new Random(3);
-    const counts = new Array<number>(6).fill(0);
+    const counts = [0, 0, 0, 0, 0, 0];
     for (let i = 0; i < 6000; i++) counts[random.below(6)]!++;
     expect(counts).toHaveLength(6);
     for (const count of counts) expect(count).toBeGreaterThan(800);

@@ -82,7 +82,6 @@ export function* exec(
   if (uvm.events.watched) uvm.events.emit('proc.exec', process.pid);
   if (error === 0) return succeeded(0);
   yield* endProcess(process, SIGKILL, thread);
-  if (thread !== null) throw new ThreadDeath();
   return failed(error);
 }
 
@@ -145,6 +144,8 @@ export function* endProcess(
   process.status = status;
   process.state = 'zombie';
   if (uvm.events.watched) uvm.events.emit('proc.exit', process.pid, status);
+  // The thread has nothing to go back to.
+  if (thread !== null) thread.killed = true;
   if (process.parent === null) reap(process);
   else machine.scheduler.wakeup(process.parent.channel);
 }

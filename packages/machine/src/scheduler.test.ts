@@ -9,7 +9,7 @@ describe('Scheduler', () => {
     const queue = scheduler();
     for (const name of ['a', 'b', 'c', 'd']) queue.ready(name);
     const ran = [queue.next(), queue.next(), queue.next(), queue.next()];
-    expect(ran.toSorted()).toEqual(['a', 'b', 'c', 'd']);
+    expect(new Set(ran)).toEqual(new Set(['a', 'b', 'c', 'd']));
     expect(queue.next()).toBeNull();
   });
 

@@ -260,7 +260,8 @@ function* thenSucceed(call: Sleeping<void>): Sleeping<SyscallResult> {
   return succeeded(0);
 }
 
-// eslint-disable-next-line require-yield -- a call that never sleeps, in the form of those that may
+/** A call that never sleeps, in the form of those that may. */
+// oxlint-disable-next-line require-yield -- it has nothing to wait for
 function* immediately(call: () => SyscallResult): Sleeping<SyscallResult> {
   return call();
 }

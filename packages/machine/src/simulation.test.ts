@@ -1,0 +1,17 @@
+import { describe, expect, it } from 'vitest';
+import { PORTS } from '../test/ports.ts';
+import { World } from '../test/world.ts';
+
+/*
+ * Seeded simulation: processes do what comes to the generator's mind, and a plain model (a byte a page and
+ * process) says what each of them must read. Every port runs the same stories.
+ */
+describe.each(PORTS)('a simulated day on %s', (_, port) => {
+  for (const seed of [1, 2, 3])
+    it(`leaves every process reading what it should, and no page lost, with seed ${seed}`, () => {
+      const world = new World(port(), seed);
+      for (let step = 0; step < 400; step++) world.step();
+      expect(world.checked).toBeGreaterThan(1000);
+      expect(world.end()).toEqual({ free: 0, wired: 0, amaps: 0, anons: 0 });
+    });
+});
