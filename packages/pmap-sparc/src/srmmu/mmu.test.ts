@@ -319,6 +319,8 @@ describe('flushes', () => {
     ['page of a region mapping', FLUSH_PAGE, 0, 0x40000000, []],
     ['supervisor page from another context', FLUSH_PAGE, 1, 0xf0004000, ['kernel']],
     ['segment of pages', FLUSH_SEGMENT, 0, 0x00000000, ['page', 'neighbour']],
+    ['segment of supervisor pages from another context', FLUSH_SEGMENT, 1, 0xf0000000, ['kernel']],
+    ['region of supervisor pages from another context', FLUSH_REGION, 1, 0xf0000000, ['kernel']],
     ['segment mapped whole', FLUSH_SEGMENT, 0, 0x00040000, ['segment']],
     ['segment of a region mapping', FLUSH_SEGMENT, 0, 0x40a80000, []],
     ['region', FLUSH_REGION, 0, 0x00000000, ['page', 'neighbour', 'segment']],

@@ -51,7 +51,7 @@ describe('after random calls', () => {
     'tables, reverse map and counts agree (%s wiring)',
     (wiring) => {
       fc.assert(
-        fc.property(fc.array(step, { maxLength: 60 }), fc.nat(8), (steps, spare) => {
+        fc.property(fc.array(step, { maxLength: 80, size: 'max' }), fc.nat(8), (steps, spare) => {
           const bare = bootBare(srmmu({ contexts: 3, wiring, pvEntries: 12 }), { memory: 2 << 20 });
           if (!(bare.md instanceof SrmmuMachine)) throw new TypeError('not a sun4m');
           const { pmap, mmus } = bare.md;
@@ -132,7 +132,7 @@ describe('after random calls', () => {
           for (const id of maps) pmap.destroy(id);
           expect(bare.tablePagesOut).toBe(0);
         }),
-        { seed: 2001, numRuns: 60 },
+        { seed: 2001, numRuns: 30 },
       );
     },
   );

@@ -396,6 +396,7 @@ describe('several CPUs', () => {
     md.mmus[1]!.translate(0x1000, LOAD);
     md.pmap.deactivate(pmap);
     md.currentCpu = 0;
+    bare.events.watch((name) => expect(name).not.toBe('tlb.shootdown'));
     md.pmap.remove(pmap, 0x1000, 0x2000);
     on(1, pmap);
     expect(md.mmus[1]!.translate(0x1000, LOAD)).toBe(FAULT);
@@ -447,6 +448,16 @@ describe('deferred flushes', () => {
     md.pmap.update(pmap);
     for (let page = 0; page < 60; page++)
       expect(md.mmus[0]!.translate(page * 4096, LOAD)).toBe(FAULT);
+  });
+
+  it('that nobody asked for are made when the context is given back', () => {
+    const pmap = userMap();
+    md.pmap.enter(pmap, 0x1000, bare.takePage(), RW, 0);
+    md.mmus[0]!.translate(0x1000, LOAD);
+    md.pmap.remove(pmap, 0x1000, 0x2000);
+    md.pmap.destroy(pmap);
+    userMap();
+    expect(md.mmus[0]!.translate(0x1000, LOAD)).toBe(FAULT);
   });
 
   it('never put off clearing modified', () => {

@@ -114,8 +114,8 @@ export class Sun4cMmu implements Mmu, VacHost {
       return this.#fault(va, access, SER_PROT);
     const used = pte | (store ? PG_U | PG_M : PG_U);
     if (used !== pte) this.#ptes[slot] = used;
-    const page = pte & PG_TYPE ? ptePa(pte) : (pte & PG_PFNUM) << 12;
-    return page + (va & 0xfff);
+    if (pte & PG_TYPE) return ptePa(pte) + (va & 0xfff);
+    return ((pte & PG_PFNUM) << 12) + (va & 0xfff);
   }
 
   #slot(va: Va): number {
