@@ -4,7 +4,7 @@ import { NO_ANON } from './anon.ts';
 import { noMemory } from './fault-anon.ts';
 import type { FaultInfo } from './fault.ts';
 import type { UvmObject } from './object.ts';
-import { NO_OWNER, NO_PAGE, PG_BUSY, PG_CLEAN, PG_FAKE, PG_RDONLY, UVM_PGA_ZERO } from './page.ts';
+import { NO_OWNER, NO_PAGE, PG_BUSY, PG_FAKE, PG_RDONLY, UVM_PGA_ZERO } from './page.ts';
 import {
   AMAP_SHARED,
   CHANNEL_LBOLT,
@@ -136,12 +136,11 @@ function breakObjectLoan(uvm: Uvm, object: UvmObject, old: number): number {
   const copy = pages.alloc(null, 0, NO_OWNER, 0);
   if (copy === NO_PAGE) return NO_PAGE;
   uvm.copyPage(old, copy);
-  pages.flags[copy]! &= ~(PG_FAKE | PG_CLEAN);
+  pages.flags[copy] = PG_BUSY | (pages.flags[old]! & PG_RDONLY);
   pmap.pageProtect(pages.pageAddress(old), VM_PROT_NONE);
   const offset = pages.offset[old]!;
   uvm.unbusy(old);
   pages.free(old); // On loan, so it only leaves the object: its borrowers keep it.
   pages.insert(copy, object, offset);
-  pages.flags[copy]! |= PG_BUSY;
   return copy;
 }

@@ -47,9 +47,6 @@ import type { Uvm } from './uvm.ts';
  * this one returns WAIT; the caller sleeps on `uvm.waitChannel` and calls `uvmRefault`, which starts again from the top.
  */
 
-/** Something changed under the fault: start again from the lookup. */
-export const REFAULT = -2;
-
 /** The fault in progress (`uvm_faultinfo` and the locals of uvm_fault): one object, filled anew by every fault. */
 export class FaultInfo {
   map!: VmMap;
@@ -118,16 +115,7 @@ function resolve(
   access: Prot,
   narrow: boolean,
 ): Outcome {
-  const page = va - (va % uvm.pageSize);
-  let outcome = attempt(
-    uvm,
-    map,
-    page < 0 && page > va ? page - uvm.pageSize : page,
-    type,
-    access,
-    narrow,
-  );
-  while (outcome === REFAULT) outcome = attempt(uvm, map, uvm.fault.va, type, access, true);
+  const outcome = attempt(uvm, map, uvm.trunc(va), type, access, narrow);
   if (uvm.events.watched && outcome !== WAIT) uvm.events.emit('uvm.faultDone', map.id, va, outcome);
   return outcome;
 }

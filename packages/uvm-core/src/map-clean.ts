@@ -3,7 +3,7 @@ import { amapUnadd, anonUnref } from './amap.ts';
 import { NO_ANON } from './anon.ts';
 import type { MapEntry } from './entry.ts';
 import { mapLookup, type VmMap } from './map.ts';
-import { NO_PAGE, PG_BUSY, PQ_ANON } from './page.ts';
+import { NO_PAGE, PQ_ANON } from './page.ts';
 import {
   PGO_CLEANIT,
   PGO_DEACTIVATE,
@@ -44,7 +44,7 @@ export function* mapClean(
     if (entry === null) return EFAULT;
     const stop = Math.min(entry.end, to);
     if (entry.amap !== null && (flags & (PGO_DEACTIVATE | PGO_FREE)) !== 0)
-      yield* cleanAnons(uvm, entry, va, stop, flags);
+      cleanAnons(uvm, map, entry, va, stop, flags);
     if (entry.object !== null) {
       const offset = entry.offset + (va - entry.start);
       error = yield* entry.object.pgops.put(uvm, entry.object, offset, offset + (stop - va), flags);
@@ -55,14 +55,15 @@ export function* mapClean(
 }
 
 /** The amap part: only resident anons are touched; anonymous memory is never written here. */
-function* cleanAnons(
+function cleanAnons(
   uvm: Uvm,
+  map: VmMap,
   entry: MapEntry,
   start: Va,
   end: Va,
   flags: PagerFlags,
-): Sleeping<void> {
-  const { anons, pages } = uvm;
+): void {
+  const { anons, pages, pmap } = uvm;
   const amap = entry.amap!;
   const first = entry.pageoff + uvm.atop(start - entry.start);
   const discard = (flags & PGO_FREE) !== 0 && (flags & PGO_CLEANIT) === 0;
@@ -75,16 +76,11 @@ function* cleanAnons(
       if ((pages.pqflags[page]! & PQ_ANON) !== 0) uvm.deactivateIdle(page);
       continue;
     }
-    while ((pages.flags[page]! & PG_BUSY) !== 0 && anons.page[anon] === page) yield page;
-    if (amap.anon[at] !== anon) continue;
     amapUnadd(amap, at);
-    if (anons.ref[anon] === 1) anonUnref(uvm, anon);
-    else {
-      // Others keep the anon: this map alone must forget the page.
-      const va = start + (at - first) * uvm.pageSize;
-      for (const map of uvm.maps)
-        if (mapLookup(map, va) === entry) uvm.pmap.remove(map.pmap, va, va + uvm.pageSize);
-      anonUnref(uvm, anon);
-    }
+    // Other amaps may keep the anon, and with it the page: this map must forget it. (In 2001 it did not.)
+    const va = start + (at - first) * uvm.pageSize;
+    if (anons.ref[anon]! > 1) pmap.remove(map.pmap, va, va + uvm.pageSize);
+    anonUnref(uvm, anon);
   }
+  pmap.update(map.pmap);
 }

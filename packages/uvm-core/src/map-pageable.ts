@@ -30,6 +30,7 @@ export function* mapUnwire(uvm: Uvm, map: VmMap, start: Va, end: Va): Sleeping<E
   yield* mapLock(map);
   const from = Math.max(start, map.min);
   const to = Math.min(end, map.max);
+  if (from >= to) return 0;
   const first = mapLookup(map, from);
   if (first === null) return EFAULT;
   clipStart(uvm, map, first, from);
@@ -53,6 +54,7 @@ export function* mapWire(uvm: Uvm, map: VmMap, start: Va, end: Va): Sleeping<Err
   yield* mapLock(map);
   const from = Math.max(start, map.min);
   const to = Math.min(end, map.max);
+  if (from >= to) return 0;
   const first = mapLookup(map, from);
   if (first === null) return EFAULT;
 
@@ -135,6 +137,7 @@ export function* mapWireAll(
   mapBusy(map);
   for (let entry = map.header.next; entry !== map.header; entry = entry.next) {
     if (entry.wiredCount !== 1) continue;
+    if (entry.protection === VM_PROT_NONE && !uvm.quirks.wireAllFaultsNone) continue;
     const error = yield* faultWire(
       uvm,
       map,

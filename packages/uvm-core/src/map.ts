@@ -324,13 +324,8 @@ function canExtend(
     return false;
   if (prev.inheritance !== attributes.inherit || prev.advice !== attributes.advice) return false;
   if (prev.wiredCount !== 0 || (prev.amap !== null && prev.amap.ref !== 1)) return false;
-  if (uvm.quirks.mergeIgnoresEtype) return true;
   const cow = (attributes.flags & UVM_FLAG_COPYONW) !== 0;
-  const needsCopy = cow && (attributes.flags & UVM_FLAG_OVERLAY) === 0;
-  return (
-    cow === ((prev.etype & UVM_ET_COPYONWRITE) !== 0) &&
-    needsCopy === ((prev.etype & UVM_ET_NEEDSCOPY) !== 0)
-  );
+  return uvm.quirks.mergeIgnoresEtype || cow === ((prev.etype & UVM_ET_COPYONWRITE) !== 0);
 }
 
 /** Moves `firstFree` on over entries that leave no gap. */

@@ -17,7 +17,7 @@ export const MCL_FUTURE = 2;
  * @returns EINVAL beyond user space; EAGAIN over a limit; otherwise what wiring answered (EFAULT, EINVAL, ENOMEM, EIO …)
  */
 export function* sysMlock(uvm: Uvm, caller: Caller, addr: Va, length: number): Sleeping<Errno> {
-  const range = userRange(uvm, caller, addr, length);
+  const range = userRange(uvm, addr, length);
   if (typeof range === 'number') return range;
   const { map } = caller.space;
   const size = range.end - range.start;
@@ -28,7 +28,7 @@ export function* sysMlock(uvm: Uvm, caller: Caller, addr: Va, length: number): S
 
 /** munlock(2). EFAULT if nothing is mapped at the start, EINVAL where something is not locked. */
 export function* sysMunlock(uvm: Uvm, caller: Caller, addr: Va, length: number): Sleeping<Errno> {
-  const range = userRange(uvm, caller, addr, length);
+  const range = userRange(uvm, addr, length);
   if (typeof range === 'number') return range;
   return yield* mapUnwire(uvm, caller.space.map, range.start, range.end);
 }

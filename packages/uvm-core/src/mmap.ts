@@ -34,6 +34,7 @@ import {
   UVM_FLAG_COPYONW,
   UVM_FLAG_FIXED,
   UVM_FLAG_OVERLAY,
+  UVM_UNKNOWN_OFFSET,
   VM_MAP_WIREFUTURE,
 } from './types.ts';
 import type { Uvm } from './uvm.ts';
@@ -92,21 +93,29 @@ interface Range {
   readonly end: Va;
 }
 
-/** The pages that [addr, addr + length) touches, or EINVAL if the length is negative or the range wraps. */
+/**
+ * The pages that [addr, addr + length) touches; none only if `addr` is page-aligned and `length` 0. EINVAL if the length is
+ * negative or the range wraps. A length is signed: with 32-bit addresses 2 GB and more are negative.
+ */
 function pageAlign(uvm: Uvm, addr: Va, length: number): Range | Errno {
   const start = uvm.trunc(addr);
   const end = uvm.round(addr + length);
-  return length < 0 || !Number.isSafeInteger(addr + length) || end < start
-    ? EINVAL
-    : { start, end };
+  const wraps = uvm.md.port.layout.pointerSize === 4 && end > 2 ** 32;
+  return isNegative(uvm, length) || isNegative(uvm, end - start) || wraps ? EINVAL : { start, end };
+}
+
+/** Whether a length is negative as the architecture's ssize_t. */
+function isNegative(uvm: Uvm, length: number): boolean {
+  const { pointerSize } = uvm.md.port.layout;
+  return length < 0 || !Number.isSafeInteger(length) || (pointerSize === 4 && length >= 2 ** 31);
 }
 
 /** Likewise, and within user space. */
-export function userRange(uvm: Uvm, caller: Caller, addr: Va, length: number): Range | Errno {
+export function userRange(uvm: Uvm, addr: Va, length: number): Range | Errno {
   const range = pageAlign(uvm, addr, length);
   const { userMin, userMax } = uvm.md.port.layout;
   if (typeof range === 'number') return range;
-  return range.start < userMin || range.end > userMax || caller.space.refs < 1 ? EINVAL : range;
+  return range.start < userMin || range.end > userMax ? EINVAL : range;
 }
 
 /**
@@ -136,12 +145,12 @@ export function* sysMmap(
   const pageoff = pos - uvm.trunc(pos);
   pos -= pageoff;
   const size = uvm.round(length + pageoff);
-  if (length < 0 || !Number.isSafeInteger(size)) return failed(EINVAL);
+  if (length < 0 || isNegative(uvm, size)) return failed(EINVAL);
   const fixed = (flags & MAP_FIXED) !== 0;
   if (fixed) {
     addr -= pageoff;
     if (addr % uvm.pageSize !== 0 || addr < userMin || addr + size > userMax) return failed(EINVAL);
-  } else addr = Math.max(uvm.trunc(addr), uvm.round(space.dataAddress + maxDataSize));
+  } else addr = Math.max(uvm.round(addr), uvm.round(space.dataAddress + maxDataSize));
 
   let maxProt = VM_PROT_ALL;
   let vnode: Vnode | null = null;
@@ -180,7 +189,8 @@ export function* sysMmap(
       (fixed ? UVM_FLAG_FIXED : 0) |
       (shared ? (vnode === null ? UVM_FLAG_OVERLAY : 0) : UVM_FLAG_COPYONW),
   };
-  const mapped = uvmMap(uvm, space.map, addr, size, vnode, vnode === null ? 0 : pos, 0, attributes);
+  const offset = vnode === null ? UVM_UNKNOWN_OFFSET : pos;
+  const mapped = uvmMap(uvm, space.map, addr, size, vnode, offset, 0, attributes);
   if (mapped.error !== 0) {
     if (vnode !== null) vnode.pgops.detach(uvm, vnode);
     return failed(mapped.error);
@@ -229,9 +239,11 @@ function* wireNew(uvm: Uvm, caller: Caller, start: Va, size: number): Sleeping<E
 
 /** munmap(2). EINVAL if the range leaves user space or any of it is not mapped; wired parts are unwired silently. */
 export function* sysMunmap(uvm: Uvm, caller: Caller, addr: Va, length: number): Sleeping<Errno> {
-  const range = userRange(uvm, caller, addr, length);
+  const touched = pageAlign(uvm, addr, length);
+  if (typeof touched === 'number') return touched;
+  if (touched.start === touched.end) return 0;
+  const range = userRange(uvm, addr, length);
   if (typeof range === 'number') return range;
-  if (length === 0) return 0;
   const { map } = caller.space;
   yield* mapLock(map);
   if (!mapCheckProt(map, range.start, range.end, VM_PROT_NONE)) return EINVAL;
@@ -273,7 +285,7 @@ export function* sysMinherit(
 }
 
 /**
- * msync(2). Neither MS_ASYNC nor MS_SYNC means MS_SYNC; a length of 0 means the whole mapping around `addr`.
+ * msync(2). Neither MS_ASYNC nor MS_SYNC means MS_SYNC; no length means the whole mapping around `addr`.
  *
  * @returns EINVAL for bad flags or a wrapped range, EFAULT for a hole, or the error of a write
  */
@@ -293,7 +305,7 @@ export function* sysMsync(
     return EINVAL;
   let range = pageAlign(uvm, addr, length);
   if (typeof range === 'number') return range;
-  if (length === 0) {
+  if (range.start === range.end) {
     const entry = mapLookup(caller.space.map, addr);
     if (entry === null) return EINVAL;
     range = { start: entry.start, end: entry.end };
@@ -319,7 +331,7 @@ export function* sysMadvise(
 ): Sleeping<Errno> {
   const range = pageAlign(uvm, addr, length);
   if (typeof range === 'number') return range;
-  if (length === 0) return EINVAL;
+  if (range.start === range.end) return EINVAL;
   const { map } = caller.space;
   switch (advice) {
     case MADV_NORMAL:
@@ -348,8 +360,9 @@ export function* sysMadvise(
 export function* sysBreak(uvm: Uvm, caller: Caller, end: Va): Sleeping<Errno> {
   const { space } = caller;
   const next = uvm.round(end);
-  if (next < space.dataAddress) return EINVAL;
-  if (next - space.dataAddress > caller.limits.data) return ENOMEM;
+  // Below the segment's start the difference is a huge number in NetBSD, and so over the limit.
+  const size = next - space.dataAddress;
+  if (size < 0 || size > caller.limits.data) return ENOMEM;
   const old = space.dataAddress + space.dataPages * uvm.pageSize;
   if (next > old) {
     yield* mapLock(space.map);

@@ -34,16 +34,20 @@ import {
   type WaitChannel,
 } from './types.ts';
 
-/**
- * Behaviour of the 2001 kernel that looks like a bug. Each is off unless its line says otherwise; on, UVM does what NetBSD did.
- */
+/** Behaviour of the 2001 kernel that looks like a bug. All are off; on, UVM does what NetBSD did. */
 export interface Quirks {
-  /** uvm_map merges without comparing copy-on-write and needs-copy. On by default: no caller can tell. */
+  /**
+   * uvm_map merges without comparing copy-on-write: behind a shared mapping that minherit(2) made inheritable as a copy, a
+   * private one becomes part of it, and its stores go to the file. Needs-copy is never compared: it holds for the
+   * new part as well as for the old.
+   */
   readonly mergeIgnoresEtype: boolean;
   /** uvm_map_protect asks the first entry of a range about copy-on-write and wiring, whatever the current one is. */
   readonly protectAsksFirstEntry: boolean;
   /** A failed mlockall leaves wired what it had wired, and unwires what was wired before. */
   readonly wireAllUndoInverted: boolean;
+  /** mlockall faults on an entry that was wired and then became PROT_NONE, and counts its pages once more. */
+  readonly wireAllFaultsNone: boolean;
   /** Fault-ahead maps an object's page that is on loan with WRITE. */
   readonly loanedNeighbourWritable: boolean;
   /** A child's map.size still counts the holes that VM_INHERIT_NONE left. */
@@ -52,11 +56,12 @@ export interface Quirks {
   readonly mincoreIgnoresSwap: boolean;
 }
 
-/** The quirks that are on by default. */
+/** No quirks. */
 export const DEFAULT_QUIRKS: Quirks = {
-  mergeIgnoresEtype: true,
+  mergeIgnoresEtype: false,
   protectAsksFirstEntry: false,
   wireAllUndoInverted: false,
+  wireAllFaultsNone: false,
   loanedNeighbourWritable: false,
   forkCountsHoles: false,
   mincoreIgnoresSwap: false,

@@ -82,7 +82,6 @@ export function* vnodeWrite(
   bytes: Uint8Array,
 ): Sleeping<{ written: number; error: Errno }> {
   const end = offset + bytes.length;
-  const oldSize = vnode.size;
   for (let at = offset; at < end;) {
     const start = uvm.trunc(at);
     const stop = Math.min(start + uvm.pageSize, end);
@@ -99,7 +98,7 @@ export function* vnodeWrite(
     uvm.syncForDevice(pa);
     uvm.memory.bytes.set(bytes.subarray(at - offset, stop - offset), pa + (at - start));
     uvm.pages.flags[page]! &= ~PG_CLEAN;
-    vnode.size = Math.max(vnode.size, stop, oldSize);
+    vnode.size = Math.max(vnode.size, stop);
     uvm.pages.activate(page);
     uvm.unbusy(page);
     at = stop;
@@ -114,13 +113,7 @@ export function* vnodeSetSize(uvm: Uvm, vnode: Vnode, size: number): Sleeping<Er
   const old = vnode.size;
   vnode.size = size;
   if (size >= old) return 0;
-  const error = yield* vnode.pgops.put(
-    uvm,
-    vnode,
-    uvm.round(size),
-    uvm.round(old) + uvm.pageSize,
-    PGO_FREE,
-  );
+  const error = yield* vnode.pgops.put(uvm, vnode, uvm.round(size), 0, PGO_FREE);
   const tail = size % uvm.pageSize;
   if (tail === 0) return error;
   const index = Math.floor(size / uvm.pageSize);

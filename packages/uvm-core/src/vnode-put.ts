@@ -16,8 +16,8 @@ import type { Vnode } from './vnode.ts';
 const CLUSTER = 64 * 1024;
 
 /**
- * Cleans, deactivates or frees a file's resident pages (genfs_putpages). With PGO_FREE and without PGO_CLEANIT dirty data is
- * discarded, and wired pages are freed like others: what that does to whoever wired them is the wiring problem's (H2, H3).
+ * Cleans, deactivates or frees a file's resident pages (genfs_putpages). What is written takes the dirty pages around it
+ * along; of those, pages beyond the range stay where they are. With PGO_FREE and without PGO_CLEANIT dirty data is discarded, and wired pages are freed like others: what that does to whoever wired them is the wiring problem's (H2, H3).
  */
 export function* vnodePut(
   uvm: Uvm,
@@ -36,13 +36,19 @@ export function* vnodePut(
       yield page;
       page = uvm.pages.lookup(vnode, index);
     }
-    if (page !== NO_PAGE) putPage(uvm, vnode, page, flags);
+    if (page !== NO_PAGE) putPage(uvm, vnode, page, flags, { first, beyond });
   }
   if ((flags & PGO_SYNCIO) === 0) return 0;
   while (vnode.numoutput > 0) yield vnode.outputChannel;
   const error = vnode.writeError;
   vnode.writeError = 0;
   return error;
+}
+
+/** Page indices, from `first` to before `beyond`. */
+interface Range {
+  readonly first: number;
+  readonly beyond: number;
 }
 
 /** Page indices of the resident pages in a range, ascending. */
@@ -61,13 +67,13 @@ function residentIn(uvm: Uvm, vnode: Vnode, first: number, beyond: number): numb
   return found;
 }
 
-function putPage(uvm: Uvm, vnode: Vnode, page: number, flags: PagerFlags): void {
+function putPage(uvm: Uvm, vnode: Vnode, page: number, flags: PagerFlags, range: Range): void {
   const { pages, pmap } = uvm;
   const pa = pages.pageAddress(page);
   // Mappings go before the modified bit is read, so that no store slips in between.
   if ((flags & PGO_FREE) !== 0) pmap.pageProtect(pa, VM_PROT_NONE);
   if ((flags & PGO_CLEANIT) !== 0 && makeClean(uvm, page)) {
-    writeCluster(uvm, vnode, page, flags);
+    writeCluster(uvm, vnode, page, flags, range);
     return;
   }
   if ((flags & PGO_FREE) !== 0) pages.free(page);
@@ -84,14 +90,15 @@ function makeClean(uvm: Uvm, page: number): boolean {
 }
 
 /** Writes a dirty page with the dirty pages around it, all BUSY meanwhile. */
-function writeCluster(uvm: Uvm, vnode: Vnode, page: number, flags: PagerFlags): void {
+function writeCluster(uvm: Uvm, vnode: Vnode, page: number, flags: PagerFlags, range: Range): void {
   const { pages, pmap } = uvm;
   const most = CLUSTER / uvm.pageSize;
-  const free = (flags & PGO_FREE) !== 0;
+  const frees = (index: number): boolean =>
+    (flags & PGO_FREE) !== 0 && index >= range.first && index < range.beyond;
   const join = (index: number): number => {
     const other = index < 0 ? NO_PAGE : pages.lookup(vnode, index);
     if (other === NO_PAGE || (pages.flags[other]! & PG_BUSY) !== 0) return NO_PAGE;
-    if (free) pmap.pageProtect(pages.pageAddress(other), VM_PROT_NONE);
+    if (frees(index)) pmap.pageProtect(pages.pageAddress(other), VM_PROT_NONE);
     return makeClean(uvm, other) ? other : NO_PAGE;
   };
   const run = [page];
@@ -108,7 +115,10 @@ function writeCluster(uvm: Uvm, vnode: Vnode, page: number, flags: PagerFlags): 
     run.unshift(other);
     first--;
   }
-  for (const member of run) pages.flags[member]! |= PG_BUSY | (free ? PG_RELEASED : 0);
+  for (const member of run) {
+    if ((flags & PGO_DEACTIVATE) !== 0) uvm.deactivateIdle(member);
+    pages.flags[member]! |= PG_BUSY | (frees(pages.offset[member]!) ? PG_RELEASED : 0);
+  }
   vnode.numoutput++;
   vnode.ops.write(
     first * uvm.pageSize,

@@ -88,18 +88,23 @@ export const vnodePager: PagerOps = {
     const first = uvm.atop(offset);
     if ((flags & PGO_LOCKED) !== 0)
       return getResident(uvm, vnode, first, pages, count, centre, flags);
+    let taken = 0;
     for (let i = 0; i < count; i++) {
       if (pages[i] !== PAGE_NULL || (i !== centre && (flags & PGO_ALLPAGES) === 0)) continue;
       const outcome = getPage(uvm, vnode, first + i, access, flags);
-      if (outcome >= 0 && uvm.gotPage !== NO_PAGE) pages[i] = uvm.gotPage;
-      else {
-        for (let taken = 0; taken < i; taken++)
-          if (pages[taken]! >= 0) {
-            uvm.unbusy(pages[taken]!);
-            pages[taken] = PAGE_NULL;
-          }
-        return outcome;
+      if (outcome === 0) {
+        pages[i] = uvm.gotPage;
+        taken |= 1 << i;
+        continue;
       }
+      // All or nothing: nothing is held while the caller sleeps.
+      for (let back = 0; back < i; back++) {
+        if ((taken & (1 << back)) === 0) continue;
+        uvm.pages.activate(pages[back]!);
+        uvm.unbusy(pages[back]!);
+        pages[back] = PAGE_NULL;
+      }
+      return outcome;
     }
     return 0;
   },
@@ -164,11 +169,9 @@ function getPage(
 ): Outcome {
   const { pages } = uvm;
   const write = (access & VM_PROT_WRITE) !== 0;
+  const overwrite = (flags & PGO_OVERWRITE) !== 0;
   const offset = index * uvm.pageSize;
-  const { blockSize } = vnode.ops;
-  uvm.gotPage = NO_PAGE;
-  if (offset >= Math.ceil(vnode.size / blockSize) * blockSize && (flags & PGO_PASTEOF) === 0)
-    return EINVAL;
+  if (offset >= endOfBlocks(vnode) && (flags & PGO_PASTEOF) === 0) return EINVAL;
 
   let page = pages.lookup(vnode, index);
   if (page !== NO_PAGE && (pages.flags[page]! & PG_BUSY) !== 0) {
@@ -176,13 +179,12 @@ function getPage(
     uvm.exp.fltpgwait++;
     return uvm.wait(page);
   }
-  if (page === NO_PAGE) {
+  const fresh = page === NO_PAGE;
+  if (fresh) {
     const failed = vnode.readErrors.get(index);
-    if (failed !== undefined) {
-      vnode.readErrors.delete(index);
-      return failed;
-    }
-    if ((flags & PGO_OVERWRITE) === 0 && anyAllocated(vnode, offset, uvm.pageSize))
+    vnode.readErrors.delete(index);
+    if (!overwrite && failed !== undefined) return failed;
+    if (!overwrite && anyAllocated(vnode, offset, uvm.pageSize))
       return startRead(uvm, vnode, index);
     page = pages.alloc(vnode, index, NO_OWNER, 0);
     if (page === NO_PAGE) return uvm.waitForMemory('uvn_fp1');
@@ -192,7 +194,7 @@ function getPage(
   if (write && (pages.flags[page]! & PG_RDONLY) !== 0) {
     const error = vnode.ops.allocate(offset, uvm.pageSize);
     if (error !== 0) {
-      if ((pages.flags[page]! & PG_BUSY) !== 0) uvm.unbusy(page);
+      if (fresh) pages.free(page);
       return error;
     }
     // Backing store exists now, but does not hold these zeroes yet.
@@ -201,6 +203,12 @@ function getPage(
   pages.flags[page]! |= PG_BUSY;
   uvm.gotPage = page;
   return 0;
+}
+
+/** The end of the file's last block: the page of a file is there as far as its block is. */
+function endOfBlocks(vnode: Vnode): number {
+  const { blockSize } = vnode.ops;
+  return Math.ceil(vnode.size / blockSize) * blockSize;
 }
 
 function anyAllocated(vnode: Vnode, offset: number, length: number): boolean {
@@ -233,7 +241,7 @@ function startRead(uvm: Uvm, vnode: Vnode, index: number): Outcome {
 
 /** Reads the pages of [first, beyond) that are neither resident nor past the end nor wholly over holes, in runs. */
 function readRun(uvm: Uvm, vnode: Vnode, first: number, beyond: number): void {
-  const end = Math.min(beyond, Math.ceil(vnode.size / uvm.pageSize));
+  const end = Math.min(beyond, Math.ceil(endOfBlocks(vnode) / uvm.pageSize));
   let run: number[] = [];
   let start = first;
   const flush = (): void => {
