@@ -185,6 +185,16 @@ describe('locked memory', () => {
     expect(machine.uvm.exp.wired).toBe(0);
   });
 
+  it('panics when its file is truncated under it and it is unlocked, as it did in 2001', () => {
+    const { machine, process, fd, va } = withFile(MAP_SHARED);
+    expect(process.sys.mlock(va, 8 * PAGE).error).toBe(0);
+    expect(process.sys.ftruncate(fd, PAGE).error).toBe(0);
+    expect(() => process.sys.munlock(va, 8 * PAGE)).toThrow(
+      'uvm_fault_unwire_locked: unwiring non-wired memory',
+    );
+    expect(machine.panic?.state).toMatchObject({ va: va + PAGE });
+  });
+
   it('of a private file mapping is the process’ own page since the commit of December 2001', () => {
     const { machine, process, va } = withFile(MAP_PRIVATE);
     process.sys.mprotect(va, PAGE, 1);

@@ -75,11 +75,11 @@ export class Process implements Caller, Context {
   /** The system calls as plain calls. */
   readonly sys: Syscalls;
   readonly process: Process = this;
-  readonly #memory: PhysicalMemory;
-  readonly #path: AccessPath;
-  readonly #littleEndian: boolean;
+  private readonly memory: PhysicalMemory;
+  private readonly path: AccessPath;
+  private readonly littleEndian: boolean;
   /** False where a data cache stands before memory. */
-  readonly #direct: boolean;
+  private readonly direct: boolean;
 
   /** Made by `Machine.spawn` and by fork. */
   constructor(
@@ -99,10 +99,10 @@ export class Process implements Caller, Context {
     this.cpu = parent?.cpu ?? machine.cpus[0]!;
     this.channel = machine.uvm.newChannel();
     this.sys = new Syscalls(this);
-    this.#memory = machine.memory;
-    this.#path = machine.path;
-    this.#littleEndian = machine.md.port.layout.littleEndian;
-    this.#direct = machine.md.mmus.every((mmu) => mmu.dataCache === null);
+    this.memory = machine.memory;
+    this.path = machine.path;
+    this.littleEndian = machine.md.port.layout.littleEndian;
+    this.direct = machine.md.mmus.every((mmu) => mmu.dataCache === null);
   }
 
   /** Makes it the process that runs on the CPU. RangeError if it has no space of its own any more. */
@@ -135,65 +135,65 @@ export class Process implements Caller, Context {
 
   load8(va: Va): number {
     const { cpu } = this;
-    if (cpu.space === this.space && this.#direct) {
+    if (cpu.space === this.space && this.direct) {
       const pa = cpu.mmu.translate(va, USER_READ);
-      return this.#memory.read8(pa !== FAULT ? pa : this.#resolve(va, 1, USER_READ));
+      return this.memory.read8((pa | 0) !== FAULT ? pa : this.resolve(va, 1, USER_READ));
     }
     return this.#load(va, 1);
   }
 
   load16(va: Va): number {
     const { cpu } = this;
-    if (cpu.space === this.space && (va & 1) === 0 && this.#direct) {
+    if (cpu.space === this.space && (va & 1) === 0 && this.direct) {
       let pa = cpu.mmu.translate(va, USER_READ);
-      if (pa === FAULT) pa = this.#resolve(va, 2, USER_READ);
-      return this.#littleEndian ? this.#memory.readLe16(pa) : this.#memory.readBe16(pa);
+      if ((pa | 0) === FAULT) pa = this.resolve(va, 2, USER_READ);
+      return this.littleEndian ? this.memory.readLe16(pa) : this.memory.readBe16(pa);
     }
     return this.#load(va, 2);
   }
 
   load32(va: Va): number {
     const { cpu } = this;
-    if (cpu.space === this.space && (va & 3) === 0 && this.#direct) {
+    if (cpu.space === this.space && (va & 3) === 0 && this.direct) {
       let pa = cpu.mmu.translate(va, USER_READ);
-      if (pa === FAULT) pa = this.#resolve(va, 4, USER_READ);
-      return this.#littleEndian ? this.#memory.readLe32(pa) : this.#memory.readBe32(pa);
+      if ((pa | 0) === FAULT) pa = this.resolve(va, 4, USER_READ);
+      return this.littleEndian ? this.memory.readLe32(pa) : this.memory.readBe32(pa);
     }
     return this.#load(va, 4);
   }
 
   store8(va: Va, value: number): void {
     const { cpu } = this;
-    if (cpu.space === this.space && this.#direct) {
+    if (cpu.space === this.space && this.direct) {
       const pa = cpu.mmu.translate(va, USER_WRITE);
-      this.#memory.write8(pa !== FAULT ? pa : this.#resolve(va, 1, USER_WRITE), value & 0xff);
+      this.memory.write8((pa | 0) !== FAULT ? pa : this.resolve(va, 1, USER_WRITE), value & 0xff);
     } else this.#store(va, 1, value);
   }
 
   store16(va: Va, value: number): void {
     const { cpu } = this;
-    if (cpu.space === this.space && (va & 1) === 0 && this.#direct) {
+    if (cpu.space === this.space && (va & 1) === 0 && this.direct) {
       let pa = cpu.mmu.translate(va, USER_WRITE);
-      if (pa === FAULT) pa = this.#resolve(va, 2, USER_WRITE);
-      if (this.#littleEndian) this.#memory.writeLe16(pa, value);
-      else this.#memory.writeBe16(pa, value);
+      if ((pa | 0) === FAULT) pa = this.resolve(va, 2, USER_WRITE);
+      if (this.littleEndian) this.memory.writeLe16(pa, value);
+      else this.memory.writeBe16(pa, value);
     } else this.#store(va, 2, value);
   }
 
   store32(va: Va, value: number): void {
     const { cpu } = this;
-    if (cpu.space === this.space && (va & 3) === 0 && this.#direct) {
+    if (cpu.space === this.space && (va & 3) === 0 && this.direct) {
       let pa = cpu.mmu.translate(va, USER_WRITE);
-      if (pa === FAULT) pa = this.#resolve(va, 4, USER_WRITE);
-      if (this.#littleEndian) this.#memory.writeLe32(pa, value);
-      else this.#memory.writeBe32(pa, value);
+      if ((pa | 0) === FAULT) pa = this.resolve(va, 4, USER_WRITE);
+      if (this.littleEndian) this.memory.writeLe32(pa, value);
+      else this.memory.writeBe32(pa, value);
     } else this.#store(va, 4, value);
   }
 
   /** Fetches one byte as an instruction; a data cache, where there is one, serves fetches too. */
   fetch8(va: Va): number {
     this.#reach(va, 1, USER_FETCH, false);
-    return this.#path.load(this.cpu, 0, 1);
+    return this.path.load(this.cpu, 0, 1);
   }
 
   /** Loads 64 bits in one access: `into` becomes [low, high]. */
@@ -209,16 +209,16 @@ export class Process implements Caller, Context {
 
   /** The two words of a 64-bit load whose bytes have just been reached. */
   finishLoad64(cpu: Cpu, into: Uint32Array): void {
-    const low = this.#littleEndian ? 0 : 4;
-    into[0] = this.#path.load(cpu, low, 4);
-    into[1] = this.#path.load(cpu, 4 - low, 4);
+    const low = this.littleEndian ? 0 : 4;
+    into[0] = this.path.load(cpu, low, 4);
+    into[1] = this.path.load(cpu, 4 - low, 4);
   }
 
   /** The two words of a 64-bit store whose bytes have just been reached. */
   finishStore64(cpu: Cpu, low: number, high: number): void {
-    const at = this.#littleEndian ? 0 : 4;
-    this.#path.store(cpu, at, 4, low);
-    this.#path.store(cpu, 4 - at, 4, high);
+    const at = this.littleEndian ? 0 : 4;
+    this.path.store(cpu, at, 4, low);
+    this.path.store(cpu, 4 - at, 4, high);
   }
 
   /**
@@ -231,10 +231,10 @@ export class Process implements Caller, Context {
     const { cpu } = this;
     if (cpu.space !== this.space) {
       this.#reach(va, 1, access | ACCESS_USER, false);
-      return this.#path.pa;
+      return this.path.pa;
     }
     const pa = cpu.mmu.translate(va, access | ACCESS_USER);
-    return pa !== FAULT ? pa : this.#resolve(va, 1, access | ACCESS_USER);
+    return (pa | 0) !== FAULT ? pa : this.resolve(va, 1, access | ACCESS_USER);
   }
 
   /** Loads [va, va + length), a page at a time. */
@@ -243,7 +243,7 @@ export class Process implements Caller, Context {
     for (let done = 0; done < length;) {
       const count = pageRest(this, va + done, length - done);
       this.#reach(va + done, count, USER_READ, false);
-      this.#path.read(this.cpu, bytes.subarray(done, done + count));
+      this.path.read(this.cpu, bytes.subarray(done, done + count));
       done += count;
     }
     return bytes;
@@ -254,7 +254,7 @@ export class Process implements Caller, Context {
     for (let done = 0; done < bytes.length;) {
       const count = pageRest(this, va + done, bytes.length - done);
       this.#reach(va + done, count, USER_WRITE, false);
-      this.#path.write(this.cpu, bytes.subarray(done, done + count));
+      this.path.write(this.cpu, bytes.subarray(done, done + count));
       done += count;
     }
   }
@@ -273,18 +273,18 @@ export class Process implements Caller, Context {
 
   #load(va: Va, size: number): number {
     this.#reach(va, size, USER_READ, false);
-    return this.#path.load(this.cpu, 0, size);
+    return this.path.load(this.cpu, 0, size);
   }
 
   #store(va: Va, size: number, value: number): void {
     this.#reach(va, size, USER_WRITE, false);
-    this.#path.store(this.cpu, 0, size, value);
+    this.path.store(this.cpu, 0, size, value);
   }
 
   /** The MMU has just answered FAULT: resolves it and answers where the access goes. */
-  #resolve(va: Va, size: number, access: Access): Pa {
+  private resolve(va: Va, size: number, access: Access): Pa {
     this.#reach(va, size, access, true);
-    return this.#path.pa;
+    return this.path.pa;
   }
 
   /** Turns the clock until the access can go ahead. */
@@ -292,10 +292,10 @@ export class Process implements Caller, Context {
     try {
       let waiting: WaitingFault | null = null;
       for (;;) {
-        const outcome = this.#path.attempt(this, this.cpu, va, size, access, waiting, faulted);
+        const outcome = this.path.attempt(this, this.cpu, va, size, access, waiting, faulted);
         if (outcome === REACHED) return;
         if (outcome !== WAIT) break;
-        waiting = this.#path.traps.waiting;
+        waiting = this.path.traps.waiting;
         faulted = false;
         this.machine.sleep(this.machine.uvm.waitChannel);
       }
@@ -310,7 +310,7 @@ export class Process implements Caller, Context {
   /** The signal for the access that has just been refused. */
   refused(): ProcessSignal {
     const { machine, pid } = this;
-    const { va, access, errno } = this.#path.traps.refusal;
+    const { va, access, errno } = this.path.traps.refusal;
     const choice = signalFor(machine.profile, errno);
     if (errno === ENOMEM) machine.print(`UVM: pid ${pid} killed: out of swap`);
     if (machine.events.watched)

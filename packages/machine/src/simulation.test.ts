@@ -1,5 +1,8 @@
+import { alpha } from '@uvmkit/pmap-alpha';
+import { i386 } from '@uvmkit/pmap-i386';
 import { describe, expect, it } from 'vitest';
 import { PORTS } from '../test/ports.ts';
+import { storm, type Wreckage } from '../test/storm.ts';
 import { World } from '../test/world.ts';
 
 /*
@@ -14,4 +17,29 @@ describe.each(PORTS)('a simulated day on %s', (_, port) => {
       expect(world.checked).toBeGreaterThan(1000);
       expect(world.end()).toEqual({ free: 0, wired: 0, amaps: 0, anons: 0 });
     });
+});
+
+const NOTHING: Wreckage = {
+  pages: 0,
+  wired: 0,
+  amaps: 0,
+  anons: 0,
+  vnodeRefs: 0,
+  sleepers: 0,
+  processes: 0,
+};
+
+describe.each(PORTS)('a storm of threads on %s', (_, port) => {
+  for (const kind of ['locking', 'discarding'] as const)
+    for (const seed of [1, 2])
+      it(`neither panics nor hangs nor leaves anything behind, ${kind}, with seed ${seed}`, () => {
+        expect(storm(port(), seed, 1, kind)).toEqual(NOTHING);
+      });
+});
+
+describe('a storm of threads on two CPUs', () => {
+  it('neither panics nor hangs nor leaves anything behind', () => {
+    expect(storm(i386(), 3, 2, 'locking')).toEqual(NOTHING);
+    expect(storm(alpha(), 3, 2, 'discarding')).toEqual(NOTHING);
+  });
 });
