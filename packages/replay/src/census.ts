@@ -1,0 +1,101 @@
+import {
+  TRAP_SETTLED,
+  TRAP_FAULT,
+  type EventName,
+  VM_PROT_EXECUTE,
+  VM_PROT_WRITE,
+} from '@uvmkit/pmap';
+import type { Machine } from '@uvmkit/machine';
+
+/** The most of something that there was at one time. */
+export interface Peaks {
+  /** Pages in page tables' sense: what pmaps map, times the page size. */
+  residentBytes: number;
+  tableBytes: number;
+  mapEntries: number;
+  amaps: number;
+  processes: number;
+}
+
+/**
+ * Counts what happens on a machine and has no counter there, and keeps the peaks. It listens to the machine's
+ * events, which come with faults and calls but not with accesses that hit.
+ */
+export class Census {
+  /** Traps that the pmap settled without UVM: refills, spills, emulated referenced and modified. */
+  settled = 0;
+  /** Traps that went to uvm_fault, by the access that was missing. */
+  readFaults = 0;
+  writeFaults = 0;
+  fetchFaults = 0;
+  /** Flushes that one CPU asked of another. */
+  shootdowns = 0;
+  /** Tables, contexts and the like that a pmap took from one use for another. */
+  steals = 0;
+  /** Transfers of the disk. */
+  transfers = 0;
+  readonly peaks: Peaks = {
+    residentBytes: 0,
+    tableBytes: 0,
+    mapEntries: 0,
+    amaps: 0,
+    processes: 0,
+  };
+  readonly #machine: Machine;
+  readonly #unwatch: () => void;
+
+  constructor(machine: Machine) {
+    this.#machine = machine;
+    this.#unwatch = machine.events.watch((name, a, b, c, d) => this.#event(name, a, b, c, d));
+  }
+
+  /** Stops listening. */
+  close(): void {
+    this.#unwatch();
+  }
+
+  #event(name: EventName, _a: number, _b: number, c: number, d: number): void {
+    switch (name) {
+      case 'mmu.fault':
+        if (d === TRAP_SETTLED) this.settled++;
+        else if (d !== TRAP_FAULT) return;
+        else if ((c & VM_PROT_WRITE) !== 0) this.writeFaults++;
+        else if ((c & VM_PROT_EXECUTE) !== 0) this.fetchFaults++;
+        else this.readFaults++;
+        return;
+      case 'tlb.shootdown':
+        this.shootdowns++;
+        return;
+      case 'pmap.steal':
+        this.steals++;
+        return;
+      case 'io.start':
+        this.transfers++;
+        return;
+      default:
+    }
+  }
+
+  /** Looks at how much there is now. Called before anything takes some of it away. */
+  sample(): void {
+    const { uvm, memory, processes } = this.#machine;
+    const { pmap } = uvm;
+    let resident = 0;
+    let tables = 0;
+    let entries = 0;
+    let alive = 0;
+    for (const { state, space } of processes.values()) {
+      if (state !== 'running') continue;
+      alive++;
+      resident += pmap.residentCount(space.pmap);
+      tables += pmap.tableBytes(space.pmap);
+      entries += space.map.nentries;
+    }
+    const { peaks } = this;
+    peaks.residentBytes = Math.max(peaks.residentBytes, resident * memory.pageSize);
+    peaks.tableBytes = Math.max(peaks.tableBytes, tables);
+    peaks.mapEntries = Math.max(peaks.mapEntries, entries);
+    peaks.amaps = Math.max(peaks.amaps, uvm.amaps.size);
+    peaks.processes = Math.max(peaks.processes, alive);
+  }
+}
