@@ -2,10 +2,12 @@ import {
   ACCESS_USER,
   EventStream,
   FAULT,
+  FRONT_MISS,
   hex,
   mmuStats,
   Tlb,
   TLB_MISS,
+  TranslationFront,
   VM_PROT_EXECUTE,
   VM_PROT_WRITE,
   type Access,
@@ -67,15 +69,6 @@ export interface I386MmuOptions {
   readonly accessedOnFault?: boolean;
 }
 
-/** Log2 of the entries in front of the TLBs for each kind of access: as many as the data TLB has. */
-const FRONT_SHIFT = 6;
-const FRONT_MASK = (1 << FRONT_SHIFT) - 1;
-const EPOCH = 1 << 20;
-const LAST_EPOCH = 0x7ff00000;
-const NO_TAG = -1;
-/** The bits of an address that say which small page it is of a large one. */
-const LARGE_PAGE = NBPD - NBPG;
-
 /** The TLBs that one kind of access goes through: one for each page size. */
 interface TlbBank {
   readonly small: Tlb;
@@ -101,7 +94,6 @@ interface TlbBank {
 export class I386Mmu implements Mmu {
   readonly cpu: number;
   readonly dataCache: null = null;
-  readonly stats: MmuStats = mmuStats();
   readonly features: ProcessorFeatures;
   /** The linear address of the last page fault, down to the byte. */
   cr2: Va = 0;
@@ -118,15 +110,11 @@ export class I386Mmu implements Mmu {
   /** By the low four bits of an access: the bits that a TLB entry must have for it to hit. */
   readonly #needs: Int32Array = new Int32Array(16);
   /**
-   * In front of the TLBs, for speed alone: the hits since a TLB last changed, by kind of access and low
-   * bits of the page number. The TLBs replace round-robin and so take no notice of hits; what is
-   * here is in the TLB behind, with the rights that the kind of access needs.
-   *
-   *     tag: epoch (11 bits) · page number (20 bits)     base: where the page lies
+   * The TLBs replace round-robin and so take no notice of hits: what is in front is in the TLB behind, with the
+   * rights that the kind of access needs.
    */
-  readonly #frontTag: Int32Array = new Int32Array(16 << FRONT_SHIFT).fill(NO_TAG);
-  readonly #frontBase: Float64Array = new Float64Array(16 << FRONT_SHIFT);
-  #epoch = 0;
+  private readonly front: TranslationFront = new TranslationFront();
+  readonly #stats: MmuStats = mmuStats();
   #cr0 = 0;
   #cr3 = 0;
   /** The directory's physical address: CR3 without PWT and PCD. */
@@ -147,12 +135,13 @@ export class I386Mmu implements Mmu {
   }
 
   translate(va: Va, access: Access): Pa {
-    this.stats.lookups++;
-    const vpn = va >>> PGSHIFT;
-    const slot = ((access & 15) << FRONT_SHIFT) | (vpn & FRONT_MASK);
-    if (this.#frontTag[slot] === (this.#epoch | vpn))
-      return this.#frontBase[slot]! + (va & PGOFSET);
-    return this.#lookup(va, access, slot);
+    const pa = this.front.find(va, access);
+    return (pa | 0) === FRONT_MISS ? this.lookup(va, access) : pa;
+  }
+
+  get stats(): MmuStats {
+    this.#stats.lookups += this.front.takeHits();
+    return this.#stats;
   }
 
   /**
@@ -160,48 +149,36 @@ export class I386Mmu implements Mmu {
    * are asked: no fault is ever raised from stale bits, which is why software need not flush when it
    * grants rights.
    */
-  #lookup(va: Va, access: Access, slot: number): Pa {
+  private lookup(va: Va, access: Access): Pa {
+    this.#stats.lookups += this.front.takeHits() + 1;
     if ((this.#cr0 & CR0_PG) === 0) return va;
     const bank = isFetch(access) ? this.#code : this.#data;
     const need = this.#needs[access & 15]!;
     const small = bank.small.lookup(va >>> PGSHIFT, 0);
     if (small !== TLB_MISS) {
       if ((need & ~bank.small.bits[small]!) === 0)
-        return this.#remember(slot, va, bank.small.frame[small]! * NBPG);
+        return this.front.remember(va, access, bank.small.frame[small]! * NBPG + (va & PGOFSET));
       this.#drop(bank.small, small);
     }
     if ((this.#cr4 & CR4_PSE) !== 0) {
       const large = bank.large.lookup(va >>> PDSHIFT, 0);
       if (large !== TLB_MISS) {
         if ((need & ~bank.large.bits[large]!) === 0)
-          return this.#remember(slot, va, bank.large.frame[large]! * NBPD + (va & LARGE_PAGE));
+          return this.front.remember(
+            va,
+            access,
+            bank.large.frame[large]! * NBPD + (va & (NBPD - 1)),
+          );
         this.#drop(bank.large, large);
       }
     }
-    this.stats.misses++;
+    this.#stats.misses++;
     return this.#walk(va, access, need, bank);
-  }
-
-  /** Puts a hit in the front; the answer is the byte at `va` in the page at `base`. */
-  #remember(slot: number, va: Va, base: Pa): Pa {
-    this.#frontTag[slot] = this.#epoch | (va >>> PGSHIFT);
-    this.#frontBase[slot] = base;
-    return base + (va & PGOFSET);
   }
 
   #drop(tlb: Tlb, entry: number): void {
     tlb.drop(entry);
-    this.#changed();
-  }
-
-  /** Whatever is in front is no longer known to be in the TLB behind. */
-  #changed(): void {
-    if (this.#epoch !== LAST_EPOCH) {
-      this.#epoch += EPOCH;
-      return;
-    }
-    this.#epoch = 0;
-    this.#frontTag.fill(NO_TAG);
+    this.front.invalidate();
   }
 
   /**
@@ -234,7 +211,7 @@ export class I386Mmu implements Mmu {
     if (leaf !== pte) memory.writeLe32(pteAddress, leaf);
     const frame = leaf >>> PGSHIFT;
     bank.small.insert(va >>> PGSHIFT, 0, frame, rights | (leaf & this.#cached()));
-    this.#changed();
+    this.front.invalidate();
     return frame * NBPG + (va & PGOFSET);
   }
 
@@ -247,7 +224,7 @@ export class I386Mmu implements Mmu {
     if (leaf !== pde) this.#memory.writeLe32(pdeAddress, leaf);
     const frame = leaf >>> PDSHIFT;
     tlb.insert(va >>> PDSHIFT, 0, frame, rights | (leaf & this.#cached()));
-    this.#changed();
+    this.front.invalidate();
     return frame * NBPD + (va & (NBPD - 1));
   }
 
@@ -257,7 +234,7 @@ export class I386Mmu implements Mmu {
   }
 
   #pageFault(va: Va, access: Access, cause: number): Pa {
-    this.stats.faults++;
+    this.#stats.faults++;
     this.cr2 = va;
     this.errorCode =
       cause |
@@ -302,12 +279,12 @@ export class I386Mmu implements Mmu {
   writeCr3(value: number): void {
     this.#cr3 = (value & (PG_FRAME | PG_N)) >>> 0;
     this.#directory = (value & PG_FRAME) >>> 0;
-    this.stats.fullFlushes++;
+    this.#stats.fullFlushes++;
     for (const { small, large } of this.#banks) {
       small.flushNonGlobal();
       large.flushNonGlobal();
     }
-    this.#changed();
+    this.front.invalidate();
     if (this.#events.watched) this.#events.emit('tlb.flush', this.cpu, FLUSH_NONGLOBAL);
   }
 
@@ -336,12 +313,12 @@ export class I386Mmu implements Mmu {
    */
   invlpg(va: Va): void {
     if (!this.features.invlpg) throw new RangeError('the 80386 has no INVLPG: load CR3 instead');
-    this.stats.pageFlushes++;
+    this.#stats.pageFlushes++;
     for (const { small, large } of this.#banks) {
       small.flushPage(va >>> PGSHIFT, -1);
       if ((this.#cr4 & CR4_PSE) !== 0) large.flushPage(va >>> PDSHIFT, -1);
     }
-    this.#changed();
+    this.front.invalidate();
     if (this.#events.watched) this.#events.emit('tlb.flushPage', this.cpu, va);
   }
 
@@ -350,12 +327,12 @@ export class I386Mmu implements Mmu {
   }
 
   #flushEverything(): void {
-    this.stats.fullFlushes++;
+    this.#stats.fullFlushes++;
     for (const { small, large } of this.#banks) {
       small.flushAll();
       large.flushAll();
     }
-    this.#changed();
+    this.front.invalidate();
     if (this.#events.watched) this.#events.emit('tlb.flush', this.cpu, FLUSH_EVERYTHING);
   }
 
@@ -371,7 +348,7 @@ export class I386Mmu implements Mmu {
       if ((access & VM_PROT_WRITE) !== 0) need |= PG_M | (user || supervisorObeys ? PG_RW : 0);
       this.#needs[access] = need;
     }
-    this.#changed();
+    this.front.invalidate();
   }
 
   registers(): Readonly<Record<string, number>> {

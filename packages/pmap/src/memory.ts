@@ -16,7 +16,7 @@ export class PhysicalMemory {
   readonly pageShift: number;
   /** The bytes themselves. */
   readonly bytes: Uint8Array;
-  readonly #view: DataView;
+  private readonly view: DataView;
 
   /**
    * Allocates the arena; the host commits its pages as they are first touched, where it can.
@@ -39,51 +39,51 @@ export class PhysicalMemory {
     this.pageShift = Math.log2(pageSize);
     const arena = new ArrayBuffer(size);
     this.bytes = new Uint8Array(arena);
-    this.#view = new DataView(arena);
+    this.view = new DataView(arena);
   }
 
   read8(pa: Pa): number {
-    return this.#view.getUint8(pa);
+    return this.view.getUint8(pa >>> 0);
   }
 
   write8(pa: Pa, value: number): void {
-    this.#view.setUint8(pa, value);
+    this.view.setUint8(pa >>> 0, value);
   }
 
   /** 16 bits, little-endian, unsigned. */
   readLe16(pa: Pa): number {
-    return this.#view.getUint16(pa, true);
+    return this.view.getUint16(pa >>> 0, true);
   }
 
   writeLe16(pa: Pa, value: number): void {
-    this.#view.setUint16(pa, value, true);
+    this.view.setUint16(pa >>> 0, value, true);
   }
 
   /** 32 bits, little-endian, as an unsigned number. */
   readLe32(pa: Pa): number {
-    return this.#view.getUint32(pa, true);
+    return this.view.getUint32(pa >>> 0, true);
   }
 
   writeLe32(pa: Pa, value: number): void {
-    this.#view.setUint32(pa, value, true);
+    this.view.setUint32(pa >>> 0, value, true);
   }
 
   /** 16 bits, big-endian, unsigned. */
   readBe16(pa: Pa): number {
-    return this.#view.getUint16(pa, false);
+    return this.view.getUint16(pa >>> 0, false);
   }
 
   writeBe16(pa: Pa, value: number): void {
-    this.#view.setUint16(pa, value, false);
+    this.view.setUint16(pa >>> 0, value, false);
   }
 
   /** 32 bits, big-endian, as an unsigned number. */
   readBe32(pa: Pa): number {
-    return this.#view.getUint32(pa, false);
+    return this.view.getUint32(pa >>> 0, false);
   }
 
   writeBe32(pa: Pa, value: number): void {
-    this.#view.setUint32(pa, value, false);
+    this.view.setUint32(pa >>> 0, value, false);
   }
 
   /** Fills `length` bytes at `pa` with zero. */
