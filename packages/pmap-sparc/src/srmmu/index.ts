@@ -17,4 +17,5 @@ export {
   type SrmmuCounters,
   type SrmmuPmapOptions,
 } from './pmap.ts';
+export { STEAL_CONTEXT } from '../context-pool.ts';
 export * as pte from './pte.ts';

@@ -24,6 +24,7 @@ import {
 import { beforeEach, describe, expect, it } from 'vitest';
 import { FLUSH_PAGE, FLUSH_SEGMENT } from './mmu.ts';
 import { PMAP_NC } from './pmap.ts';
+import { SFSR_TO } from './pte.ts';
 import { srmmu, SrmmuMachine, type SrmmuOptions } from './port.ts';
 
 const RW = VM_PROT_READ | VM_PROT_WRITE;
@@ -574,6 +575,14 @@ describe('traps', () => {
     md.mmus[0]!.translate(0x1000, LOAD);
     expect(md.trap(0)).toBe(TRAP_BAD_ADDRESS);
     md.mmus[0]!.translate(0x1000, R);
+    expect(() => md.trap(0)).toThrow('kernel fault');
+  });
+
+  it('end a user’s access that the bus did not carry out, and the kernel’s in a panic', () => {
+    md.mmus[0]!.busError(0x1000, STORE, SFSR_TO);
+    expect(md.trap(0)).toBe(TRAP_BAD_ADDRESS);
+    expect(md.fault).toMatchObject({ va: 0x1000, access: VM_PROT_WRITE });
+    md.mmus[0]!.busError(0xf000_0000, R, SFSR_TO);
     expect(() => md.trap(0)).toThrow('kernel fault');
   });
 

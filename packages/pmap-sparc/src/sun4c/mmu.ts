@@ -47,6 +47,20 @@ export interface Sun4cModel {
   readonly lineBytes: 16 | 32;
 }
 
+/** The cause of the fault that an access meets, by its bits 3:1 (USER, EXECUTE, WRITE) and the PTE's 31:29 (V, W, S). */
+const VERDICT: Uint8Array = Uint8Array.from({ length: 64 }, (_, index) => {
+  const pte = index << 29;
+  const store = (index & (VM_PROT_WRITE << 2)) !== 0;
+  const user = (index & (ACCESS_USER << 2)) !== 0;
+  if (pte >= 0) return SER_INVAL;
+  return (user && pte & PG_S) || (store && !(pte & PG_W)) ? SER_PROT : 0;
+});
+
+/** The SER cause that V, W and S (as bits 2:0) give an access, or 0. */
+function verdict(rights: number, access: Access): number {
+  return VERDICT[((access & 0xe) << 2) | rights]!;
+}
+
 /**
  * The MMU of the sun4c: segment map and PMEGs, all registers of the MMU itself. There are no page tables in
  * memory and there is no TLB: what is written here takes effect at once.
@@ -99,20 +113,17 @@ export class Sun4cMmu implements Mmu, VacHost {
   translate(va: Va, access: Access): Pa {
     this.stats.lookups++;
     if (inHole(va)) return this.#fault(va, access, SER_INVAL);
-    const user = (access & ACCESS_USER) !== 0;
-    const store = (access & VM_PROT_WRITE) !== 0;
     const line = this.systemEnable & SYSEN_CACHE ? this.dataCache.find(va, this.context) : NO_LINE;
     if (line !== NO_LINE) {
-      if (!this.dataCache.allows(line, user, store)) return this.#fault(va, access, SER_PROT);
-      if (!store) return this.dataCache.physical(line, va);
+      const cause = verdict(this.dataCache.rights(line), access);
+      if (cause !== 0) return this.#fault(va, access, cause);
+      if ((access & VM_PROT_WRITE) === 0) return this.dataCache.physical(line, va);
     }
     const slot = this.#slot(va);
     const pte = this.#ptes[slot]!;
-    // V is the sign.
-    if (pte >= 0) return this.#fault(va, access, SER_INVAL);
-    if (line === NO_LINE && ((user && pte & PG_S) || (store && !(pte & PG_W))))
-      return this.#fault(va, access, SER_PROT);
-    const used = pte | (store ? PG_U | PG_M : PG_U);
+    const cause = line === NO_LINE ? verdict(pte >>> 29, access) : pte < 0 ? 0 : SER_INVAL;
+    if (cause !== 0) return this.#fault(va, access, cause);
+    const used = pte | (access & VM_PROT_WRITE ? PG_U | PG_M : PG_U);
     if (used !== pte) this.#ptes[slot] = used;
     if (pte & PG_TYPE) return ptePa(pte) + (va & 0xfff);
     return ((pte & PG_PFNUM) << 12) + (va & 0xfff);

@@ -113,7 +113,7 @@ export function sun4c(options: Sun4cOptions = {}): Port {
       referenced: 'hardware',
       modified: 'hardware',
       addressSpaceTags: model.contexts,
-      cacheAlias: options.cache === false ? 0 : CACHE_ALIAS_DIST,
+      cacheAlias: CACHE_ALIAS_DIST,
       tables: 'mmu',
       deferred: false,
       scarceTables: true,

@@ -6,6 +6,7 @@ import {
   NBPG,
   PG_NC,
   PG_S,
+  PG_V,
   PG_W,
   SYSEN_CACHE,
 } from './pte.ts';
@@ -21,16 +22,20 @@ export interface VacHost {
 }
 
 /*
- * A tag, one word a line:
+ * A tag, one word a line; V, W and S where a PTE has them:
  *
- *      22      19  18  17  16  15           0
- *     |  context | S | W | V |  VA[31:16]    |
+ *      31  30  29      19      16 15           0
+ *     | V | W | S |   | context  |  VA[31:16]   |
  */
+const TAG_V = 1 << 31;
+const TAG_S = 1 << 29;
+const TAG_RIGHTS_SHIFT = 29;
+const TAG_CONTEXT = 0x000f_0000;
+const TAG_CONTEXT_SHIFT = 16;
 const TAG_ADDRESS = 0x0000_ffff;
-const TAG_V = 0x0001_0000;
-const TAG_W = 0x0002_0000;
-const TAG_S = 0x0004_0000;
-const TAG_CONTEXT_SHIFT = 19;
+
+/** Pages' worth of lines. */
+const CACHE_PAGES = CACHE_ALIAS_DIST / NBPG;
 
 /** No line. */
 export const NO_LINE = -1;
@@ -62,7 +67,7 @@ export class Vac implements DataCache {
   readonly #bytes: Uint8Array = new Uint8Array(CACHE_ALIAS_DIST);
   readonly #view: DataView = new DataView(this.#bytes.buffer);
   /** Valid lines in each page's worth of the cache: an empty one needs no flush. */
-  readonly #valid: Int32Array = new Int32Array(CACHE_ALIAS_DIST / NBPG);
+  readonly #valid: Int32Array = new Int32Array(CACHE_PAGES);
 
   /** @param lineBytes 16 (SPARCstation 1) or 32 (SPARCstation 2) */
   constructor(host: VacHost, memory: PhysicalMemory, lineBytes: 16 | 32) {
@@ -79,13 +84,12 @@ export class Vac implements DataCache {
     const line = (va & (CACHE_ALIAS_DIST - 1)) >>> this.#lineShift;
     const tag = this.#tags[line]!;
     if ((tag & (TAG_V | TAG_ADDRESS)) !== (TAG_V | (va >>> 16))) return NO_LINE;
-    return tag & TAG_S || tag >>> TAG_CONTEXT_SHIFT === context ? line : NO_LINE;
+    return tag & TAG_S || (tag & TAG_CONTEXT) >>> TAG_CONTEXT_SHIFT === context ? line : NO_LINE;
   }
 
-  /** Whether a line's tag lets an access through. */
-  allows(line: number, user: boolean, store: boolean): boolean {
-    const tag = this.#tags[line]!;
-    return !((user && tag & TAG_S) || (store && !(tag & TAG_W)));
+  /** V, W and S of a line's tag, as bits 2:0. */
+  rights(line: number): number {
+    return this.#tags[line]! >>> TAG_RIGHTS_SHIFT;
   }
 
   /** The physical address of the byte at `va`, which `line` holds. */
@@ -143,8 +147,8 @@ export class Vac implements DataCache {
     for (let byte = 0; byte < this.lineBytes; byte++)
       this.#bytes[at + byte] = this.#memory.bytes[start + byte]!;
     if ((this.#tags[line]! & TAG_V) === 0) this.#valid[at >>> 12]!++;
-    const rights = (pte & PG_W ? TAG_W : 0) | (pte & PG_S ? TAG_S : 0);
-    this.#tags[line] = (this.#host.context << TAG_CONTEXT_SHIFT) | rights | TAG_V | (va >>> 16);
+    const rights = pte & (PG_V | PG_W | PG_S);
+    this.#tags[line] = rights | (this.#host.context << TAG_CONTEXT_SHIFT) | (va >>> 16);
     this.#pa[line] = start;
   }
 
@@ -156,37 +160,47 @@ export class Vac implements DataCache {
 
   /** Flushes the lines of one page (ASI 0xD): those of the current context, and supervisor lines of any. */
   flushPage(va: Va): void {
-    const at = va & (CACHE_ALIAS_DIST - NBPG);
-    if (this.#valid[at >>> 12] === 0) return;
-    const first = at >>> this.#lineShift;
-    const end = first + (NBPG >>> this.#lineShift);
-    for (let line = first; line < end; line++)
-      if (this.#matches(line, va >>> 16, 0)) this.#drop(line);
+    this.#flushWithin((va >>> 12) & (CACHE_PAGES - 1), va, 0);
   }
 
   /** Flushes the lines of one segment (ASI 0xC), chosen alike. */
   flushSegment(va: Va): void {
-    for (let line = 0; line < this.#tags.length; line++)
-      if (this.#matches(line, va >>> 16, 2)) this.#drop(line);
+    for (let page = 0; page < CACHE_PAGES; page++) this.#flushWithin(page, va, 2);
+  }
+
+  /** Of one page of the cache, flushes the lines whose tag agrees with `va` above its lowest `shift` bits. */
+  #flushWithin(page: number, va: Va, shift: number): void {
+    if (this.#valid[page] === 0) return;
+    const end = this.#firstLine(page + 1);
+    for (let line = this.#firstLine(page); line < end; line++) {
+      const tag = this.#tags[line]!;
+      const matches = ((tag & TAG_ADDRESS) ^ (va >>> 16)) >>> shift === 0;
+      if (matches && (tag & TAG_S || this.#isCurrent(tag))) this.#drop(line);
+    }
   }
 
   /** Flushes the current context's lines (ASI 0xE); supervisor lines stay. */
   flushContext(): void {
-    for (let line = 0; line < this.#tags.length; line++) {
-      const tag = this.#tags[line]!;
-      if ((tag & TAG_S) === 0 && tag >>> TAG_CONTEXT_SHIFT === this.#host.context) this.#drop(line);
+    for (let page = 0; page < CACHE_PAGES; page++) {
+      if (this.#valid[page] === 0) continue;
+      const end = this.#firstLine(page + 1);
+      for (let line = this.#firstLine(page); line < end; line++) {
+        const tag = this.#tags[line]!;
+        if ((tag & TAG_S) === 0 && this.#isCurrent(tag)) this.#drop(line);
+      }
     }
+  }
+
+  #firstLine(page: number): number {
+    return (page * NBPG) >>> this.#lineShift;
+  }
+
+  #isCurrent(tag: number): boolean {
+    return (tag & TAG_CONTEXT) >>> TAG_CONTEXT_SHIFT === this.#host.context;
   }
 
   flushAll(): void {
     this.#tags.fill(0);
     this.#valid.fill(0);
-  }
-
-  /** Whether a line's tag address is `address` above its lowest `shift` bits, and its context fits. */
-  #matches(line: number, address: number, shift: number): boolean {
-    const tag = this.#tags[line]!;
-    if ((tag & TAG_V) === 0 || ((tag & TAG_ADDRESS) ^ address) >>> shift !== 0) return false;
-    return (tag & TAG_S) !== 0 || tag >>> TAG_CONTEXT_SHIFT === this.#host.context;
   }
 }
