@@ -5,7 +5,8 @@ import type { Pa } from './address.ts';
  *
  * Word access takes either byte order whatever the host's is. Addresses need no alignment, but must
  * lie wholly inside the arena: a word beyond it is a RangeError (a port that walks off the end of
- * memory has a bug, and no architecture here answers such an access usefully).
+ * memory has a bug, and no architecture here answers such an access usefully). Addresses are taken as 32 bits, which
+ * keeps them integers on the access path; memory is smaller than 4 GB, so that `FAULT` is never an address.
  */
 export class PhysicalMemory {
   /** Bytes in the arena. */
@@ -21,7 +22,7 @@ export class PhysicalMemory {
   /**
    * Allocates the arena; the host commits its pages as they are first touched, where it can.
    *
-   * @param size bytes, a positive multiple of `pageSize`, at most 2^32
+   * @param size bytes, a positive multiple of `pageSize`, below 2^32
    * @param pageSize bytes, a power of two ≥ 4096
    * @throws RangeError if either is not so
    */
@@ -30,9 +31,9 @@ export class PhysicalMemory {
       throw new RangeError(
         `page size must be a power of two of at least 4096 bytes, given ${pageSize}`,
       );
-    if (!Number.isSafeInteger(size) || size <= 0 || size % pageSize !== 0 || size > 2 ** 32)
+    if (!Number.isSafeInteger(size) || size <= 0 || size % pageSize !== 0 || size >= 2 ** 32)
       throw new RangeError(
-        `memory size must be a positive multiple of ${pageSize} bytes up to 4 GB, given ${size}`,
+        `memory size must be a positive multiple of ${pageSize} bytes below 4 GB, given ${size}`,
       );
     this.size = size;
     this.pageSize = pageSize;
