@@ -13,7 +13,7 @@ import {
 } from '@uvmkit/pmap';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { srmmu, SrmmuMachine } from './port.ts';
+import { srmmu, SrmmuMachine, type SrmmuOptions } from './port.ts';
 
 // Random pmap calls and accesses against a plain model of what must be mapped, with every count checked.
 
@@ -44,96 +44,112 @@ const step = fc.record({
   page: fc.nat(4),
   write: fc.boolean(),
   wired: fc.boolean(),
+  cpu: fc.nat(1),
 });
 
+const VARIANTS: readonly [string, SrmmuOptions, number][] = [
+  ['wiring of 2001', {}, 1],
+  ['late wiring', { wiring: 'late' }, 1],
+  ['two CPUs', {}, 2],
+  ['two CPUs with flushes deferred to an update after each call', { deferred: true }, 2],
+];
+
 describe('after random calls', () => {
-  it.each(['2001', 'late'] as const)(
-    'tables, reverse map and counts agree (%s wiring)',
-    (wiring) => {
-      fc.assert(
-        fc.property(fc.array(step, { maxLength: 80, size: 'max' }), fc.nat(8), (steps, spare) => {
-          const bare = bootBare(srmmu({ contexts: 3, wiring, pvEntries: 12 }), { memory: 2 << 20 });
-          if (!(bare.md instanceof SrmmuMachine)) throw new TypeError('not a sun4m');
-          const { pmap, mmus } = bare.md;
-          const pages = [0, 1, 2, 3, 4].map(() => bare.takePage());
-          const maps = [0, 1, 2, 3].map(() => pmap.create());
-          bare.tablePageLimit = bare.tablePagesOut + spare;
-          const model = maps.map(() => new Map<number, Mapping>());
-          const modified = pages.map(() => false);
-          for (const { what, map, va: first, span, page, write, wired } of steps) {
-            const va = VAS[first]!;
-            const end = VAS[Math.min(first + span, VAS.length - 1)]! + 4096;
-            const id = maps[map]!;
-            const mine = model[map]!;
-            const pa = pages[page]!;
-            const within = [...mine].filter(([at]) => at >= va && at < end);
-            switch (what) {
-              case 'enter': {
-                const prot = VM_PROT_READ | (write ? VM_PROT_WRITE : 0);
-                const flags = prot | PMAP_CANFAIL | (wired ? PMAP_WIRED : 0);
-                const error = pmap.enter(id, va, pa, prot, flags);
-                if (error === 0) mine.set(va, { pa, writable: write, wired });
-                else expect(error).toBe(ENOMEM);
-                break;
-              }
-              case 'remove':
-                pmap.remove(id, va, end);
-                for (const [at] of within) mine.delete(at);
-                break;
-              case 'protect':
-                pmap.protect(id, va, end, VM_PROT_READ);
-                for (const [, mapping] of within) mapping.writable = false;
-                break;
-              case 'page':
-                pmap.pageProtect(pa, write ? VM_PROT_READ : VM_PROT_NONE);
-                for (const each of model)
-                  for (const [at, mapping] of each)
-                    if (mapping.pa === pa) {
-                      if (write) mapping.writable = false;
-                      else each.delete(at);
-                    }
-                break;
-              case 'unwire':
-                pmap.unwire(id, va);
-                if (mine.has(va)) mine.get(va)!.wired = false;
-                break;
-              case 'access': {
-                pmap.activate(id);
-                const mapping = mine.get(va);
-                const access = (write ? VM_PROT_WRITE : VM_PROT_READ) | ACCESS_USER;
-                const allowed = mapping !== undefined && (!write || mapping.writable);
-                expect(mmus[0]!.translate(va + 8, access)).toBe(allowed ? mapping.pa + 8 : FAULT);
-                if (allowed && write) modified[pages.indexOf(mapping.pa)] = true;
-                break;
-              }
-              case 'clear':
-                expect(pmap.clearModify(pa)).toBe(modified[page]);
-                modified[page] = false;
-                break;
-              case 'switch':
-                pmap.activate(id);
-                break;
+  it.each(VARIANTS)('tables, reverse map and counts agree (%s)', (_, options, cpus) => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 80, size: 'max' }), fc.nat(8), (steps, spare) => {
+        const port = srmmu({ contexts: cpus + 2, pvEntries: 12, ...options });
+        const bare = bootBare(port, { memory: 2 << 20, cpus });
+        if (!(bare.md instanceof SrmmuMachine)) throw new TypeError('not a sun4m');
+        const { md } = bare;
+        const { pmap, mmus } = md;
+        const running: (number | null)[] = mmus.map(() => null);
+        const run = (id: number): void => {
+          const last = running[md.currentCpu]!;
+          if (last === id) return;
+          if (last !== null) pmap.deactivate(last);
+          pmap.activate(id);
+          running[md.currentCpu] = id;
+        };
+        const pages = [0, 1, 2, 3, 4].map(() => bare.takePage());
+        const maps = [0, 1, 2, 3].map(() => pmap.create());
+        bare.tablePageLimit = bare.tablePagesOut + spare;
+        const model = maps.map(() => new Map<number, Mapping>());
+        const modified = pages.map(() => false);
+        for (const { what, map, va: first, span, page, write, wired, cpu } of steps) {
+          md.currentCpu = cpu % cpus;
+          const va = VAS[first]!;
+          const end = VAS[Math.min(first + span, VAS.length - 1)]! + 4096;
+          const id = maps[map]!;
+          const mine = model[map]!;
+          const pa = pages[page]!;
+          const within = [...mine].filter(([at]) => at >= va && at < end);
+          switch (what) {
+            case 'enter': {
+              const prot = VM_PROT_READ | (write ? VM_PROT_WRITE : 0);
+              const flags = prot | PMAP_CANFAIL | (wired ? PMAP_WIRED : 0);
+              const error = pmap.enter(id, va, pa, prot, flags);
+              if (error === 0) mine.set(va, { pa, writable: write, wired });
+              else expect(error).toBe(ENOMEM);
+              break;
             }
-            for (const [index, each] of model.entries()) {
-              const other = maps[index]!;
-              expect(pmap.residentCount(other)).toBe(each.size);
-              if (wiring === 'late')
-                expect(pmap.wiredCount(other)).toBe(
-                  [...each.values()].filter((m) => m.wired).length,
-                );
-              for (const at of VAS) expect(pmap.extract(other, at)).toBe(each.get(at)?.pa ?? NO_PA);
+            case 'remove':
+              pmap.remove(id, va, end);
+              for (const [at] of within) mine.delete(at);
+              break;
+            case 'protect':
+              pmap.protect(id, va, end, VM_PROT_READ);
+              for (const [, mapping] of within) mapping.writable = false;
+              break;
+            case 'page':
+              pmap.pageProtect(pa, write ? VM_PROT_READ : VM_PROT_NONE);
+              for (const each of model)
+                for (const [at, mapping] of each)
+                  if (mapping.pa === pa) {
+                    if (write) mapping.writable = false;
+                    else each.delete(at);
+                  }
+              break;
+            case 'unwire':
+              pmap.unwire(id, va);
+              if (mine.has(va)) mine.get(va)!.wired = false;
+              break;
+            case 'access': {
+              pmap.activate(id);
+              const mapping = mine.get(va);
+              const access = (write ? VM_PROT_WRITE : VM_PROT_READ) | ACCESS_USER;
+              const allowed = mapping !== undefined && (!write || mapping.writable);
+              expect(mmus[md.currentCpu]!.translate(va + 8, access)).toBe(
+                allowed ? mapping.pa + 8 : FAULT,
+              );
+              if (allowed && write) modified[pages.indexOf(mapping.pa)] = true;
+              break;
             }
-            for (const [index, at] of pages.entries())
-              expect(pmap.isModified(at)).toBe(modified[index]);
+            case 'clear':
+              expect(pmap.clearModify(pa)).toBe(modified[page]);
+              modified[page] = false;
+              break;
+            case 'switch':
+              pmap.activate(id);
+              break;
           }
-          // The reverse map knew them all: nothing is left once every page is taken from everyone.
-          for (const pa of pages) pmap.pageProtect(pa, VM_PROT_NONE);
-          for (const id of [...maps, PMAP_KERNEL]) expect(pmap.residentCount(id)).toBe(0);
-          for (const id of maps) pmap.destroy(id);
-          expect(bare.tablePagesOut).toBe(0);
-        }),
-        { seed: 2001, numRuns: 30 },
-      );
-    },
-  );
+          for (const [index, each] of model.entries()) {
+            const other = maps[index]!;
+            expect(pmap.residentCount(other)).toBe(each.size);
+            if (options.wiring === 'late')
+              expect(pmap.wiredCount(other)).toBe([...each.values()].filter((m) => m.wired).length);
+            for (const at of VAS) expect(pmap.extract(other, at)).toBe(each.get(at)?.pa ?? NO_PA);
+          }
+          for (const [index, at] of pages.entries())
+            expect(pmap.isModified(at)).toBe(modified[index]);
+        }
+        // The reverse map knew them all: nothing is left once every page is taken from everyone.
+        for (const pa of pages) pmap.pageProtect(pa, VM_PROT_NONE);
+        for (const id of [...maps, PMAP_KERNEL]) expect(pmap.residentCount(id)).toBe(0);
+        for (const id of maps) pmap.destroy(id);
+        expect(bare.tablePagesOut).toBe(0);
+      }),
+      { seed: 2001, numRuns: 20 },
+    );
+  });
 });
