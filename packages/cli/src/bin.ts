@@ -1,15 +1,9 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs';
-import { Command } from 'commander';
+import { processIo } from './io.ts';
+import { run } from './program.ts';
 
-const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
-  description: string;
-  version: string;
-};
-
-const program = new Command('uvmkit')
-  .description(manifest.description)
-  .version(manifest.version)
-  .action(() => program.outputHelp());
-
-await program.parseAsync();
+// Whoever reads the output may have enough of it before it ends.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
+process.exitCode = await run(process.argv.slice(2), processIo());

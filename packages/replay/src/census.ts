@@ -1,10 +1,5 @@
-import {
-  TRAP_SETTLED,
-  TRAP_FAULT,
-  type EventName,
-  VM_PROT_EXECUTE,
-  VM_PROT_WRITE,
-} from '@uvmkit/pmap';
+import { type EventName, VM_FAULT_PROTECT, VM_PROT_EXECUTE, VM_PROT_WRITE } from '@uvmkit/pmap';
+import { VM_FAULT_WIRE } from '@uvmkit/uvm-core';
 import type { Machine } from '@uvmkit/machine';
 
 /** The most of something that there was at one time. */
@@ -22,12 +17,14 @@ export interface Peaks {
  * events, which come with faults and calls but not with accesses that hit.
  */
 export class Census {
-  /** Traps that the pmap settled without UVM: refills, spills, emulated referenced and modified. */
-  settled = 0;
-  /** Traps that went to uvm_fault, by the access that was missing. */
+  /** Faults of accesses that went to uvm_fault, by the right that was missing. */
   readFaults = 0;
   writeFaults = 0;
   fetchFaults = 0;
+  /** Of those, the ones at a mapping that did not allow the access; at the others was none. */
+  protectFaults = 0;
+  /** Faults that wiring simulated. */
+  wireFaults = 0;
   /** Flushes that one CPU asked of another. */
   shootdowns = 0;
   /** Tables, contexts and the like that a pmap took from one use for another. */
@@ -46,7 +43,9 @@ export class Census {
 
   constructor(machine: Machine) {
     this.#machine = machine;
-    this.#unwatch = machine.events.watch((name, a, b, c, d) => this.#event(name, a, b, c, d));
+    this.#unwatch = machine.events.watch((name, _map, _va, type, access) =>
+      this.#event(name, type, access),
+    );
   }
 
   /** Stops listening. */
@@ -54,13 +53,16 @@ export class Census {
     this.#unwatch();
   }
 
-  #event(name: EventName, _a: number, _b: number, c: number, d: number): void {
+  #event(name: EventName, type: number, access: number): void {
     switch (name) {
-      case 'mmu.fault':
-        if (d === TRAP_SETTLED) this.settled++;
-        else if (d !== TRAP_FAULT) return;
-        else if ((c & VM_PROT_WRITE) !== 0) this.writeFaults++;
-        else if ((c & VM_PROT_EXECUTE) !== 0) this.fetchFaults++;
+      case 'uvm.fault':
+        if (type >= VM_FAULT_WIRE) {
+          this.wireFaults++;
+          return;
+        }
+        if (type === VM_FAULT_PROTECT) this.protectFaults++;
+        if ((access & VM_PROT_WRITE) !== 0) this.writeFaults++;
+        else if ((access & VM_PROT_EXECUTE) !== 0) this.fetchFaults++;
         else this.readFaults++;
         return;
       case 'tlb.shootdown':

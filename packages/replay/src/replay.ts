@@ -1,4 +1,4 @@
-import { DeadlockError, Machine, ProcessSignal } from '@uvmkit/machine';
+import { DeadlockError, Machine, type MachineOptions, ProcessSignal } from '@uvmkit/machine';
 import { KernelPanic, type Port } from '@uvmkit/pmap';
 import { Census } from './census.ts';
 import { Findings } from './findings.ts';
@@ -74,7 +74,7 @@ const PROGRESS = 1 << 15;
  * a panic or a killed process ends the replay and is in the report too.
  *
  * @throws TraceError for a reference to memory that is not mapped; PlacementError if the recording does not
- * fit the port's address space; RangeError for a machine that cannot be built
+ * fit the port's address space, or the machine cannot be built
  */
 export async function replayRecording(
   opened: SurveyedRecording,
@@ -83,7 +83,7 @@ export async function replayRecording(
   const { source, survey } = opened;
   const { port, seed = 1, faultAhead = true } = options;
   const placement = placeRecording(survey, port.layout);
-  const machine = new Machine({
+  const machine = buildMachine({
     port,
     seed,
     faultAhead,
@@ -122,6 +122,16 @@ export async function replayRecording(
   census.close();
   const real = before === null ? null : options.clock!() - before;
   return makeReport({ state, replayer, recording, census, seed, faultAhead, stopped, real });
+}
+
+/** A machine that cannot be built is one that the recording does not fit. */
+function buildMachine(options: MachineOptions): Machine {
+  try {
+    return new Machine(options);
+  } catch (error) {
+    if (error instanceof RangeError) throw new PlacementError(error.message);
+    throw error;
+  }
 }
 
 /** Room for every file at its largest, and for what the file system wants beside. */
@@ -207,10 +217,12 @@ function makeReport(ended: Ended): ReplayReport {
     },
     faults: {
       traps: exp.traps,
-      settledByPmap: census.settled,
+      settledByPmap: exp.traps - census.readFaults - census.writeFaults - census.fetchFaults,
       toUvmRead: census.readFaults,
       toUvmWrite: census.writeFaults,
       toUvmFetch: census.fetchFaults,
+      toUvmProtect: census.protectFaults,
+      wiring: census.wireFaults,
       uvmFaults: exp.faults,
       case1A: exp.flt_anon,
       case1B: exp.flt_acow,

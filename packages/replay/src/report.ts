@@ -35,10 +35,16 @@ export interface ReplayReport {
   /** Traps by who settled them, and uvm_fault's own counters (`uvmexp`). */
   readonly faults: {
     readonly traps: number;
+    /** Traps that never went to UVM: refills, spills, emulated referenced and modified. */
     readonly settledByPmap: number;
     readonly toUvmRead: number;
     readonly toUvmWrite: number;
     readonly toUvmFetch: number;
+    /** Of those to UVM, the ones at a mapping that lacked the right (VM_FAULT_PROTECT). */
+    readonly toUvmProtect: number;
+    /** Simulated by wiring. */
+    readonly wiring: number;
+    /** All of them: traps and wiring. */
     readonly uvmFaults: number;
     readonly case1A: number;
     readonly case1B: number;

@@ -1,0 +1,95 @@
+import { openRecording, replayRecording, type ReplayReport, TraceError } from '@uvmkit/replay';
+import { portsOf } from './architectures.ts';
+import type { Io } from './io.ts';
+import { InputError } from './input-error.ts';
+import { progressOn } from './progress.ts';
+import { defaultRecording, recordingAt, recordingsIn } from './recordings.ts';
+import { count } from './report-rows.ts';
+import { renderReports, renderSummary } from './report-text.ts';
+
+/** `uvmkit replay`, as parsed. */
+export interface ReplayFlags {
+  readonly arch?: string;
+  readonly memory?: number;
+  readonly seed: number;
+  readonly json: boolean;
+  readonly faultAhead: boolean;
+  readonly maps?: string;
+  readonly window: number;
+  readonly all?: string;
+  readonly countUnmapped: boolean;
+  readonly hazards: boolean;
+}
+
+/**
+ * Replays recordings, each on each architecture, and reports on standard output.
+ *
+ * @returns the exit code: 0 if every check held, 1 if not
+ * @throws InputError, TraceError, PlacementError for input that cannot be used
+ */
+export async function replayCommand(
+  files: readonly string[],
+  flags: ReplayFlags,
+  io: Io,
+): Promise<number> {
+  const ports = portsOf(
+    flags.arch ?? (files.length === 0 && flags.all === undefined ? 'all' : 'i386'),
+  );
+  const paths = await pathsOf(files, flags);
+  const reports: ReplayReport[] = [];
+  const progress = progressOn(io.stderr);
+  for (const path of paths) {
+    const raw = flags.maps === undefined ? null : { maps: flags.maps, window: flags.window };
+    const opened = await openRecording(await recordingAt(path, raw)).catch((error: unknown) => {
+      throw hinted(error, raw === null);
+    });
+    const name = opened.recording.headers.get('name') ?? path;
+    for (const port of ports) {
+      progress.start(`${name} on ${port.name}`, opened.survey.records);
+      let outcome = 'not finished';
+      try {
+        const report = await replayRecording(opened, {
+          port,
+          ...(flags.memory === undefined ? {} : { memory: flags.memory }),
+          seed: flags.seed,
+          faultAhead: flags.faultAhead,
+          countUnmapped: flags.countUnmapped,
+          hazards: flags.hazards,
+          clock: io.clock,
+          progress: (records) => progress.update(records),
+        });
+        reports.push(report);
+        outcome = report.ok
+          ? 'every check held'
+          : `${count(report.mismatchCount)} checks failed${report.stopped === null ? '' : ', stopped'}`;
+      } finally {
+        progress.stop(outcome);
+      }
+    }
+  }
+  if (flags.json) io.stdout.write(`${JSON.stringify(reports, null, 2)}\n`);
+  else
+    io.stdout.write(
+      paths.length === 1 ? renderReports(reports, io.colors) : renderSummary(reports, io.colors),
+    );
+  return reports.every(({ ok }) => ok) ? 0 : 1;
+}
+
+async function pathsOf(files: readonly string[], flags: ReplayFlags): Promise<string[]> {
+  if (flags.all !== undefined && files.length > 0)
+    throw new InputError('expected either files or --all FOLDER, found both');
+  if (flags.maps !== undefined && (files.length !== 1 || flags.all !== undefined))
+    throw new InputError('expected one raw log with --maps');
+  if (flags.maps === undefined && flags.window !== 0)
+    throw new InputError(
+      'expected --window with --maps only: a page-level recording has its window',
+    );
+  if (flags.all !== undefined) return recordingsIn(flags.all);
+  return files.length === 0 ? [defaultRecording()] : [...files];
+}
+
+/** Whoever gives a raw log without its maps is told of them. */
+function hinted(error: unknown, pageLevel: boolean): unknown {
+  if (!(error instanceof TraceError) || !pageLevel || error.line !== 1) return error;
+  return new InputError(`${error.message} (a raw valgrind log is read with --maps MAPS)`);
+}
