@@ -27,6 +27,7 @@ export function clipEnd(uvm: Uvm, map: VmMap, entry: MapEntry, va: Va): void {
   if (entry.object !== null) back.offset = entry.offset + (va - entry.start);
   shareReferences(uvm, entry, back, uvm.atop(va - entry.start));
   entry.end = va;
+  map.index.moved(entry.start, entry);
   mapLink(map, entry, back);
   if (map.firstFree === entry) advanceFirstFree(map);
 }

@@ -21,7 +21,6 @@ export function unmapRemove(uvm: Uvm, map: VmMap, start: Va, end: Va): MapEntry[
   let entry = mapFloor(map, from);
   if (entry !== map.header && from < entry.end) {
     clipStart(uvm, map, entry, from);
-    map.hint = entry.prev;
   } else entry = entry.next;
   if (map.firstFree !== map.header && map.firstFree.start >= from) map.firstFree = entry.prev;
   while (entry !== map.header && entry.start < to) {

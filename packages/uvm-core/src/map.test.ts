@@ -135,7 +135,7 @@ describe('looking an address up', () => {
   });
 
   it('works among a million entries', () => {
-    const index = new EntryIndex();
+    const index = new EntryIndex(4096);
     const count = 1_000_000;
     for (let i = 0; i < count; i++) index.insert(new MapEntry(i * 8192, i * 8192 + 4096));
     for (let i = 0; i < count; i += 9973) {
@@ -157,7 +157,7 @@ describe('looking an address up', () => {
         fc.uniqueArray(fc.nat(4000), { maxLength: 1200 }),
         fc.infiniteStream(fc.nat(3)),
         (starts, dice) => {
-          const index = new EntryIndex();
+          const index = new EntryIndex(1);
           const model: MapEntry[] = [];
           for (const start of starts) {
             const entry = new MapEntry(start * 16, start * 16 + 16);

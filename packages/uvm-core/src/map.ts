@@ -45,12 +45,10 @@ export class VmMap {
   readonly pmap: PmapId;
   /** The sentinel of the circle of entries: its start is the map's minimum, its end the maximum. */
   readonly header: MapEntry;
-  readonly index: EntryIndex = new EntryIndex();
+  readonly index: EntryIndex;
   nentries = 0;
   /** Bytes mapped. */
   size = 0;
-  /** The entry found last. */
-  hint: MapEntry;
   /** The entry behind which the first gap lies. */
   firstFree: MapEntry;
   /** VM_MAP_* bits. */
@@ -64,12 +62,17 @@ export class VmMap {
 
   constructor(uvm: Uvm, pmap: PmapId, min: Va, max: Va, flags: number) {
     this.id = uvm.newMapId();
+    this.index = new EntryIndex(uvm.pageSize);
     this.pmap = pmap;
     this.flags = flags;
     this.channel = uvm.newChannel();
     this.header = new MapEntry(min, max);
-    this.hint = this.header;
     this.firstFree = this.header;
+  }
+
+  /** The entry found last, or the header: where NetBSD began its search. */
+  get hint(): MapEntry {
+    return this.index.recent ?? this.header;
   }
 
   get min(): Va {
@@ -124,17 +127,12 @@ export function mapRelease(uvm: Uvm, map: VmMap): void {
 
 /** The entry that covers `va`, or null (`uvm_map_lookup_entry`). */
 export function mapLookup(map: VmMap, va: Va): MapEntry | null {
-  const entry = mapFloor(map, va);
-  return va < entry.end && entry !== map.header ? entry : null;
+  return map.index.find(va);
 }
 
 /** The entry that covers `va`, or else the one before it, which may be the header. */
 export function mapFloor(map: VmMap, va: Va): MapEntry {
-  const { hint } = map;
-  if (hint !== map.header && va >= hint.start && va < hint.end) return hint;
-  const entry = va < map.header.start ? null : map.index.floor(va);
-  map.hint = entry ?? map.header;
-  return map.hint;
+  return map.index.find(va) ?? map.index.floor(va) ?? map.header;
 }
 
 /** Links an entry behind `after` (`uvm_map_entry_link`). */
@@ -153,7 +151,6 @@ export function mapUnlink(map: VmMap, entry: MapEntry): void {
   entry.prev.next = entry.next;
   entry.next.prev = entry.prev;
   map.nentries--;
-  if (map.hint === entry) map.hint = entry.prev;
 }
 
 /** Where `findSpace` found room. */
@@ -280,6 +277,7 @@ export function uvmMap(
     if (object !== null) object.pgops.detach(uvm, object);
     if (prev.amap !== null) amapExtend(prev, uvm.atop(prev.end - prev.start), uvm.atop(size));
     prev.end += size;
+    map.index.moved(prev.start, prev);
     map.size += size;
     // The gap behind the first-free entry may have closed.
     if (map.firstFree === prev) advanceFirstFree(map);
