@@ -4,7 +4,7 @@ import { entryName } from './check-maps.ts';
 import type { Report } from './check.ts';
 import type { MapEntry } from './entry.ts';
 import type { VmMap } from './map.ts';
-import { NO_OWNER, NO_PAGE, PQ_ANON } from './page.ts';
+import { NO_OWNER, NO_PAGE, PG_RELEASED, PQ_ANON } from './page.ts';
 import { AMAP_SHARED, UVM_ET_NEEDSCOPY } from './types.ts';
 import type { Uvm } from './uvm.ts';
 
@@ -118,7 +118,8 @@ function checkAnons(uvm: Uvm, references: Int32Array, report: Report): void {
   let dying = 0;
   for (let page = 0; page < pages.pageCount; page++) {
     const anon = pages.uanon[page]!;
-    if (anon !== NO_OWNER && anons.ref[anon] === 0) dying++;
+    const released = (pages.flags[page]! & PG_RELEASED) !== 0;
+    if (released && anon !== NO_OWNER && anons.ref[anon] === 0) dying++;
   }
   const free = anons.freeCount();
   if (free !== exp.nfreeanon)

@@ -98,8 +98,8 @@ export function checkUvm(uvm: Uvm, options: CheckOptions = {}): Violation[] {
     violations.push({ invariant, name: INVARIANTS[invariant]!, here, there });
   };
   checkMaps(uvm, report, options.timestamps ?? null);
-  // Where the lists are broken the rest would not end or mean anything.
-  if (violations.length > 0) return violations;
+  // Where lists are broken, or slots beyond their amaps, the rest would not end or mean anything.
+  if (violations.some(({ invariant }) => invariant === 1 || invariant === 6)) return violations;
   checkAmaps(uvm, report);
   checkPages(uvm, report, options.image ?? null);
   checkMappings(uvm, report, options.probe ?? null);

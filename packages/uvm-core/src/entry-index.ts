@@ -141,6 +141,20 @@ export class EntryIndex {
     return null;
   }
 
+  /** Whether the entry is here with the bounds that it has: for the invariants. */
+  holds(entry: MapEntry): boolean {
+    const at = this.chunkOf(entry.start);
+    if (at < 0) return false;
+    const chunk = this.order[at]!;
+    const place = this.placeIn(chunk, this.page(entry.start));
+    const start = chunk * BOUNDS + place;
+    return (
+      this.entries[chunk * CAPACITY + place] === entry &&
+      this.bounds[start] === this.page(entry.start) &&
+      this.bounds[start + CAPACITY] === this.page(entry.end)
+    );
+  }
+
   private page(va: Va): number {
     return Math.floor(va / this.pageSize);
   }

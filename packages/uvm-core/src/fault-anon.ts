@@ -30,8 +30,9 @@ export function anonGet(uvm: Uvm, anon: number): Outcome {
     pages.uobject[page] === NO_OWNER &&
     (pages.pqflags[page]! & PQ_ANON) === 0
   ) {
-    // The object that lent the page is gone: the anon is its owner now.
+    // The object that lent the page is gone: the anon is its owner now, and no backing store has it.
     pages.pqflags[page]! |= PQ_ANON;
+    pages.flags[page]! &= ~PG_CLEAN;
     pages.loanCount[page]!--;
     uvm.exp.anonpages++;
   }

@@ -48,6 +48,21 @@ describe('clipping', () => {
     for (let page = 0; page < 4; page++) expect(proc.load(at(page))).toBe(page + 1);
   });
 
+  it('keeps the first gap where it is', () => {
+    const { kit, proc, map } = mapped();
+    proc.map({ addr: map.min, length: 4 * PAGE, flags: 0x1012 });
+    const end = map.firstFree.end;
+    expect(end).toBe(map.min + 4 * PAGE);
+    proc.mprotect(map.min + PAGE, PAGE, R);
+    expect(map.firstFree.end).toBe(end);
+    expect(proc.layout(map.min).slice(0, 3)).toEqual([
+      [0, 1],
+      [1, 2],
+      [2, 4],
+    ]);
+    kit.check();
+  });
+
   it('does nothing at a boundary that exists', () => {
     const { uvm, proc, map, va, at, layout } = mapped();
     const entry = proc.entry(va);

@@ -16,7 +16,6 @@ export function clipStart(uvm: Uvm, map: VmMap, entry: MapEntry, va: Va): void {
   entry.start = va;
   map.index.moved(old, entry);
   mapLink(map, entry.prev, front);
-  if (map.firstFree === entry) advanceFirstFree(map);
 }
 
 /** Splits an entry at `va`, so that it ends there; a no-op at its end (`uvm_map_clip_end`). */

@@ -29,7 +29,6 @@ export function unmapRemove(uvm: Uvm, map: VmMap, start: Va, end: Va): MapEntry[
     if (entry.wiredCount > 0) unwireEntry(uvm, map, entry);
     if (entry.object !== null || entry.amap !== null)
       uvm.pmap.remove(map.pmap, entry.start, entry.end);
-    if (map.firstFree === entry) map.firstFree = entry.prev;
     mapUnlink(map, entry);
     map.size -= entry.end - entry.start;
     removed.push(entry);

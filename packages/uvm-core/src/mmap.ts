@@ -174,7 +174,6 @@ export function* sysMmap(
   )
     return failed(ENOMEM);
   if (size === 0) return { error: 0, value: addr + pageoff };
-  if ((prot & maxProt) !== prot) return failed(EINVAL);
 
   yield* mapLock(space.map);
   // Destructive even if nothing can be mapped afterwards.

@@ -10,14 +10,12 @@ export class PageQueues {
   readonly #prev: Int32Array;
   readonly #head: Int32Array;
   readonly #tail: Int32Array;
-  readonly #count: Int32Array;
 
   constructor(pages: number, queues: number) {
     this.#next = new Int32Array(pages);
     this.#prev = new Int32Array(pages);
     this.#head = new Int32Array(queues).fill(NO_PAGE);
     this.#tail = new Int32Array(queues).fill(NO_PAGE);
-    this.#count = new Int32Array(queues);
   }
 
   /** The first page of a queue, or {@link NO_PAGE}. */
@@ -30,11 +28,6 @@ export class PageQueues {
     return this.#next[page]!;
   }
 
-  /** Pages on a queue. */
-  count(queue: number): number {
-    return this.#count[queue]!;
-  }
-
   insertHead(queue: number, page: number): void {
     const head = this.#head[queue]!;
     this.#next[page] = head;
@@ -42,7 +35,6 @@ export class PageQueues {
     if (head === NO_PAGE) this.#tail[queue] = page;
     else this.#prev[head] = page;
     this.#head[queue] = page;
-    this.#count[queue]!++;
   }
 
   insertTail(queue: number, page: number): void {
@@ -52,7 +44,6 @@ export class PageQueues {
     if (tail === NO_PAGE) this.#head[queue] = page;
     else this.#next[tail] = page;
     this.#tail[queue] = page;
-    this.#count[queue]!++;
   }
 
   /** Takes `page` off `queue`; it must be on it. */
@@ -63,10 +54,9 @@ export class PageQueues {
     else this.#next[prev] = next;
     if (next === NO_PAGE) this.#tail[queue] = prev;
     else this.#prev[next] = prev;
-    this.#count[queue]!--;
   }
 
   get bytes(): number {
-    return this.#next.byteLength * 2 + this.#head.byteLength * 3;
+    return this.#next.byteLength * 2 + this.#head.byteLength * 2;
   }
 }

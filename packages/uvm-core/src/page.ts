@@ -358,6 +358,7 @@ export class Pages implements PmapServices {
     object.memq = page;
     object.npages++;
     this.flags[page]! |= PG_TABLED;
+    if (object.pgops.census === 'anon') this.pqflags[page]! |= PQ_AOBJ;
     this.#census(object, 1);
   }
 
