@@ -145,12 +145,14 @@ function codeOf(error: unknown): string {
 }
 
 const REASONS: Readonly<Record<string, string>> = {
+  EEXIST: 'an old one',
   ENOENT: 'no such file or folder',
   EACCES: 'may not be read',
   ENOTDIR: 'not a folder',
   EISDIR: 'a folder',
 };
 
-function reason(error: unknown): string {
+/** Why a file cannot be used, in a few words. */
+export function reason(error: unknown): string {
   return REASONS[codeOf(error)] ?? (error instanceof Error ? error.message : String(error));
 }

@@ -67,7 +67,8 @@ export function finishCall(open: OpenCall, result: number | null): SystemCall {
     const token = match[1]!;
     return {
       value: token.startsWith('-') ? -Number(token.slice(1)) : Number(token),
-      text: match[2] ?? null,
+      // The page-level form does not tell an empty string from none.
+      text: match[2] === undefined || match[2] === '' ? null : match[2],
     };
   });
   let { name } = open;

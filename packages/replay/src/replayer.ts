@@ -171,10 +171,16 @@ export class Replayer implements Actions {
   unmap(recorded: RecordedProcess, start: number, end: number): void {
     const { process, model } = this.#state.of(recorded);
     this.#census.sample();
-    this.#each(start, end, (slot, count, va, length) => {
-      this.#expect(recorded, 'munmap', process.sys.munmap(va, length));
-      model.unmap(slot, count);
-    });
+    const runs = mappedRuns(recorded, start, end);
+    if (runs.length !== 1 || runs[0]!.start !== start || runs[0]!.end !== end)
+      this.differs(
+        'munmap: of a range that is not all mapped, which NetBSD refuses; done by parts',
+      );
+    for (const run of runs)
+      this.#each(run.start, run.end, (slot, count, va, length) => {
+        this.#expect(recorded, 'munmap', process.sys.munmap(va, length));
+        model.unmap(slot, count);
+      });
   }
 
   protect(recorded: RecordedProcess, start: number, end: number, prot: number): void {
@@ -385,4 +391,19 @@ export class Replayer implements Actions {
 
 function regionFlags(region: Region): number {
   return region.prot | (region.shared ? PAGE_SHARED : 0);
+}
+
+/** The stretches of [start, end) in which everything is mapped. */
+function mappedRuns(
+  { regions }: RecordedProcess,
+  start: number,
+  end: number,
+): { start: number; end: number }[] {
+  const runs: { start: number; end: number }[] = [];
+  for (const region of regions.within(start, end)) {
+    const last = runs.at(-1);
+    if (last?.end === region.start) last.end = region.end;
+    else runs.push({ start: region.start, end: region.end });
+  }
+  return runs;
 }

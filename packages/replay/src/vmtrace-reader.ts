@@ -164,6 +164,7 @@ class VmtraceReader implements LineConsumer {
     }
     this.#leaveProcess();
     this.#ended = true;
+    this.#running = false;
     this.#handler.end(this.#totals(body));
   }
 
