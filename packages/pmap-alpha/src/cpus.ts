@@ -16,11 +16,11 @@ export class Cpus {
   readonly mmus: readonly AlphaMmu[];
   /** The map whose tables each CPU walks. */
   readonly loaded: Space[];
-  readonly #kernel: Space;
-  readonly #memory: PhysicalMemory;
-  readonly #pcbs: Pa;
-  readonly #nextAsn: Int32Array;
-  readonly #generation: Float64Array;
+  private readonly kernel: Space;
+  private readonly memory: PhysicalMemory;
+  private readonly pcbs: Pa;
+  private readonly nextAsn: Int32Array;
+  private readonly generation: Float64Array;
 
   /**
    * Loads the kernel's map into every CPU.
@@ -30,22 +30,22 @@ export class Cpus {
   constructor(mmus: readonly AlphaMmu[], kernel: Space, memory: PhysicalMemory, pcbs: Pa) {
     this.mmus = mmus;
     this.loaded = mmus.map(() => kernel);
-    this.#kernel = kernel;
-    this.#memory = memory;
-    this.#pcbs = pcbs;
-    this.#nextAsn = new Int32Array(mmus.length).fill(ASN_RESERVED + 1);
-    this.#generation = new Float64Array(mmus.length);
+    this.kernel = kernel;
+    this.memory = memory;
+    this.pcbs = pcbs;
+    this.nextAsn = new Int32Array(mmus.length).fill(ASN_RESERVED + 1);
+    this.generation = new Float64Array(mmus.length);
     kernel.activeOn.fill(1);
-    for (const mmu of mmus) this.#load(kernel, mmu.cpu);
+    for (const mmu of mmus) this.load(kernel, mmu.cpu);
   }
 
   /** The current CPU runs the map from now on (pmap_activate). */
   activate(space: Space): void {
     const cpu = this.current;
     const before = this.loaded[cpu]!;
-    if (before !== space && before !== this.#kernel) before.activeOn[cpu] = 0;
+    if (before !== space && before !== this.kernel) before.activeOn[cpu] = 0;
     space.activeOn[cpu] = 1;
-    this.#load(space, cpu);
+    this.load(space, cpu);
     this.userReturn(cpu);
   }
 
@@ -56,9 +56,9 @@ export class Cpus {
    */
   deactivate(space: Space): void {
     const cpu = this.current;
-    if (this.loaded[cpu] !== space || space === this.#kernel) return;
+    if (this.loaded[cpu] !== space || space === this.kernel) return;
     space.activeOn[cpu] = 0;
-    this.#load(this.#kernel, cpu);
+    this.load(this.kernel, cpu);
   }
 
   /**
@@ -68,14 +68,14 @@ export class Cpus {
   replacedLevel1(space: Space): void {
     space.asn.fill(ASN_RESERVED);
     for (let cpu = 0; cpu < this.mmus.length; cpu++) {
-      if (space.activeOn[cpu] === 1) this.#load(space, cpu);
+      if (space.activeOn[cpu] === 1) this.load(space, cpu);
     }
   }
 
   /** PMAP_INVALIDATE_TLB: one CPU stops using what it has cached of one page of a map. */
   invalidate(space: Space, va: Va, hadAsm: boolean, cpu: number): void {
     if (hadAsm || space.activeOn[cpu] === 1) this.mmus[cpu]!.tbis(va);
-    else if (space.asnGeneration[cpu] === this.#generation[cpu]) space.asn[cpu] = ASN_RESERVED;
+    else if (space.asnGeneration[cpu] === this.generation[cpu]) space.asn[cpu] = ASN_RESERVED;
   }
 
   /**
@@ -83,7 +83,7 @@ export class Cpus {
    * user's on each CPU before it returns to user mode, other CPUs that run it now being interrupted for it.
    */
   syncIstream(space: Space): void {
-    if (space === this.#kernel) {
+    if (space === this.kernel) {
       for (const mmu of this.mmus) mmu.imb();
       return;
     }
@@ -102,36 +102,36 @@ export class Cpus {
   }
 
   /** Puts table and ASN into the CPU's process control block and swaps to it. */
-  #load(space: Space, cpu: number): void {
-    this.#allocateAsn(space, cpu);
+  private load(space: Space, cpu: number): void {
+    this.allocateAsn(space, cpu);
     this.loaded[cpu] = space;
-    const pcb = this.#pcbs + cpu * PCB_SIZE;
-    this.#memory.writeLe32(pcb + PCB_PTBR, space.lev1);
-    this.#memory.writeLe32(pcb + PCB_ASN, space.asn[cpu]!);
+    const pcb = this.pcbs + cpu * PCB_SIZE;
+    this.memory.writeLe32(pcb + PCB_PTBR, space.lev1);
+    this.memory.writeLe32(pcb + PCB_ASN, space.asn[cpu]!);
     this.mmus[cpu]!.swpctx(pcb);
   }
 
   /** pmap_asn_alloc. A generation is a count below 2^53 and is not expected to wrap. */
-  #allocateAsn(space: Space, cpu: number): void {
-    if (space.lev1 === this.#kernel.lev1) {
+  private allocateAsn(space: Space, cpu: number): void {
+    if (space.lev1 === this.kernel.lev1) {
       if (space.asn[cpu] !== ASN_RESERVED) {
         throw new KernelPanic('pmap_asn_alloc', { pmap: space.id, cpu, asn: space.asn[cpu]! });
       }
       return;
     }
     const mmu = this.mmus[cpu]!;
-    const current = space.asnGeneration[cpu] === this.#generation[cpu];
+    const current = space.asnGeneration[cpu] === this.generation[cpu];
     if (mmu.maxAsn !== 0) {
       if (space.asn[cpu] !== ASN_RESERVED && current) return;
-      if (this.#nextAsn[cpu]! > mmu.maxAsn) {
+      if (this.nextAsn[cpu]! > mmu.maxAsn) {
         mmu.tbiap();
         mmu.imb();
-        this.#nextAsn[cpu] = ASN_RESERVED + 1;
-        this.#generation[cpu]!++;
+        this.nextAsn[cpu] = ASN_RESERVED + 1;
+        this.generation[cpu]!++;
       }
-      space.asn[cpu] = this.#nextAsn[cpu]!++;
+      space.asn[cpu] = this.nextAsn[cpu]!++;
       space.needImb[cpu] = 0;
     }
-    space.asnGeneration[cpu] = this.#generation[cpu]!;
+    space.asnGeneration[cpu] = this.generation[cpu]!;
   }
 }

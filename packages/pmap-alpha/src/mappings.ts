@@ -35,14 +35,14 @@ export class Mappings {
   pv: PvTable = new PvTable(0);
   /** PGA_* bits by page index. */
   attributes: Uint8Array = new Uint8Array(0);
-  readonly #tables: Tables;
-  readonly #spaces: SpaceTable;
-  readonly #cpus: Cpus;
-  readonly #shootdown: Shootdown;
-  readonly #events: EventStream;
-  readonly #enforceExecute: boolean;
-  #services: PmapServices | null = null;
-  #hand = 0;
+  private readonly tables: Tables;
+  private readonly spaces: SpaceTable;
+  private readonly cpus: Cpus;
+  private readonly shootdown: Shootdown;
+  private readonly events: EventStream;
+  private readonly enforceExecute: boolean;
+  private services: PmapServices | null = null;
+  private hand = 0;
 
   /** @param enforceExecute whether FOE stays on mappings without PG_EXEC */
   constructor(
@@ -53,24 +53,24 @@ export class Mappings {
     events: EventStream,
     enforceExecute: boolean,
   ) {
-    this.#tables = tables;
-    this.#spaces = spaces;
-    this.#cpus = cpus;
-    this.#shootdown = shootdown;
-    this.#events = events;
-    this.#enforceExecute = enforceExecute;
+    this.tables = tables;
+    this.spaces = spaces;
+    this.cpus = cpus;
+    this.shootdown = shootdown;
+    this.events = events;
+    this.enforceExecute = enforceExecute;
   }
 
   /** Sizes the per-page arrays. */
   init(services: PmapServices, pvEntries: number): void {
-    this.#services = services;
+    this.services = services;
     this.pv = new PvTable(services.pageCount, pvEntries);
     this.attributes = new Uint8Array(services.pageCount);
   }
 
   /** The index of a frame's page, or −1 if UVM does not manage it. */
   pageOf(frame: number): number {
-    return this.#services === null ? -1 : this.#services.pageIndex(frame * PAGE_SIZE);
+    return this.services === null ? -1 : this.services.pageIndex(frame * PAGE_SIZE);
   }
 
   /**
@@ -82,15 +82,15 @@ export class Mappings {
    */
   remove(space: Space, page: number, lev3: number, now: boolean): boolean {
     const at = entry3(lev3, page);
-    const low = this.#tables.memory.readLe32(at);
-    const frame = this.#tables.memory.readLe32(at + 4);
+    const low = this.tables.memory.readLe32(at);
+    const frame = this.tables.memory.readLe32(at + 4);
     const va = page * PAGE_SIZE;
     if ((low & PG_WIRED) !== 0) space.wired--;
     space.resident--;
-    this.#tables.writePte(space, page, at, 0, 0);
-    this.#shootdown.invalidate(space, va, (low & PG_ASM) !== 0, now);
+    this.tables.writePte(space, page, at, 0, 0);
+    this.shootdown.invalidate(space, va, (low & PG_ASM) !== 0, now);
     if ((low & PG_PVLIST) !== 0) this.pv.remove(this.pageOf(frame), space.id, va);
-    if (!space.kernel) this.#tables.releaseLevel3(space, page, lev3);
+    if (!space.kernel) this.tables.releaseLevel3(space, page, lev3);
     return (low & PG_EXEC) !== 0;
   }
 
@@ -101,10 +101,10 @@ export class Mappings {
       next = pv.next[entry]!;
       const page = pv.va[entry]! / PAGE_SIZE;
       const lev3 = pv.aux[entry]!;
-      const wired = (this.#tables.memory.readLe32(entry3(lev3, page)) & PG_WIRED) !== 0;
+      const wired = (this.tables.memory.readLe32(entry3(lev3, page)) & PG_WIRED) !== 0;
       if (wired && !wiredToo) continue;
-      const space = this.#spaces.get(pv.pmap[entry]!);
-      if (this.remove(space, page, lev3, true)) this.#cpus.syncIstream(space);
+      const space = this.spaces.get(pv.pmap[entry]!);
+      if (this.remove(space, page, lev3, true)) this.cpus.syncIstream(space);
     }
   }
 
@@ -117,19 +117,19 @@ export class Mappings {
    */
   changeBits(index: number, set: number, clear: number): void {
     const { pv } = this;
-    const { memory } = this.#tables;
+    const { memory } = this.tables;
     for (let entry = pv.head[index]!; entry !== PV_NONE; entry = pv.next[entry]!) {
       const va = pv.va[entry]!;
       const page = va / PAGE_SIZE;
       const at = entry3(pv.aux[entry]!, page);
       const low = memory.readLe32(at);
       let changed = (low | set) & ~clear;
-      if (this.#enforceExecute && (low & PG_EXEC) === 0) changed |= PG_FOE;
+      if (this.enforceExecute && (low & PG_EXEC) === 0) changed |= PG_FOE;
       if (changed >>> 0 === low) continue;
-      const space = this.#spaces.get(pv.pmap[entry]!);
-      this.#tables.writePte(space, page, at, changed, memory.readLe32(at + 4));
-      this.#shootdown.invalidate(space, va, (low & PG_ASM) !== 0, true);
-      if ((low & PG_EXEC) !== 0) this.#cpus.syncIstream(space);
+      const space = this.spaces.get(pv.pmap[entry]!);
+      this.tables.writePte(space, page, at, changed, memory.readLe32(at + 4));
+      this.shootdown.invalidate(space, va, (low & PG_ASM) !== 0, true);
+      if ((low & PG_EXEC) !== 0) this.cpus.syncIstream(space);
     }
   }
 
@@ -142,14 +142,14 @@ export class Mappings {
    * @returns false if execute permission is enforced and this was a fetch without it
    */
   emulateReference(space: Space, page: number, code: number): boolean {
-    const lev3 = this.#tables.lookup(space, page);
+    const lev3 = this.tables.lookup(space, page);
     if (lev3 === NO_TABLE) return true;
     const at = entry3(lev3, page);
-    const low = this.#tables.memory.readLe32(at);
+    const low = this.tables.memory.readLe32(at);
     const bit = code === MMCSR_FOW ? PG_FOW : code === MMCSR_FOR ? PG_FOR : PG_FOE;
     if ((low & PG_V) === 0 || (low & bit) === 0) return true;
-    if (bit === PG_FOE && (low & PG_EXEC) === 0 && this.#enforceExecute) return false;
-    const index = this.pageOf(this.#tables.memory.readLe32(at + 4));
+    if (bit === PG_FOE && (low & PG_EXEC) === 0 && this.enforceExecute) return false;
+    const index = this.pageOf(this.tables.memory.readLe32(at + 4));
     if (index < 0) {
       throw new KernelPanic('pmap_emulate_reference: page not managed', { va: page * PAGE_SIZE });
     }
@@ -167,26 +167,26 @@ export class Mappings {
   enterPv(space: Space, va: number, index: number, lev3: number): boolean {
     return (
       this.pv.insert(index, space.id, va, lev3) ||
-      ((this.#stealPv(space, false) || this.#stealPv(space, true)) &&
+      ((this.stealPv(space, false) || this.stealPv(space, true)) &&
         this.pv.insert(index, space.id, va, lev3))
     );
   }
 
   /** Forgets the next mapping, in page order, that is neither wired nor the kernel's. */
-  #stealPv(wanting: Space, own: boolean): boolean {
+  private stealPv(wanting: Space, own: boolean): boolean {
     const pages = this.attributes.length;
     for (let n = 0; n < pages; n++) {
-      const index = this.#hand;
-      this.#hand = index + 1 === pages ? 0 : index + 1;
+      const index = this.hand;
+      this.hand = index + 1 === pages ? 0 : index + 1;
       for (let entry = this.pv.head[index]!; entry !== PV_NONE; entry = this.pv.next[entry]!) {
-        const space = this.#spaces.get(this.pv.pmap[entry]!);
+        const space = this.spaces.get(this.pv.pmap[entry]!);
         if (space.kernel || (space === wanting) !== own) continue;
         const va = this.pv.va[entry]!;
         const lev3 = this.pv.aux[entry]!;
         const page = va / PAGE_SIZE;
-        if ((this.#tables.memory.readLe32(entry3(lev3, page)) & PG_WIRED) !== 0) continue;
-        if (this.remove(space, page, lev3, true)) this.#cpus.syncIstream(space);
-        if (this.#events.watched) this.#events.emit('pmap.steal', space.id, va, STOLE_PV);
+        if ((this.tables.memory.readLe32(entry3(lev3, page)) & PG_WIRED) !== 0) continue;
+        if (this.remove(space, page, lev3, true)) this.cpus.syncIstream(space);
+        if (this.events.watched) this.events.emit('pmap.steal', space.id, va, STOLE_PV);
         return true;
       }
     }
@@ -200,17 +200,17 @@ export class Mappings {
    */
   stealTable(wanting: Space): boolean {
     const last = USEG_END / PAGE_SIZE;
-    for (const space of this.#spaces.withTables()) {
+    for (const space of this.spaces.withTables()) {
       if (space === wanting) continue;
       for (let page = 0; page < last;) {
-        const lev2 = this.#tables.level2(space, page);
+        const lev2 = this.tables.level2(space, page);
         if (lev2 === NO_TABLE) {
           page = beyondLevel2(page);
           continue;
         }
-        const lev3 = this.#tables.level3(lev2, page);
-        if (lev3 !== NO_TABLE && !this.#hasWired(lev3)) {
-          this.#takeTable(space, page, lev2, lev3);
+        const lev3 = this.tables.level3(lev2, page);
+        if (lev3 !== NO_TABLE && !this.hasWired(lev3)) {
+          this.takeTable(space, page, lev2, lev3);
           return true;
         }
         page = beyondLevel3(page);
@@ -219,8 +219,8 @@ export class Mappings {
     return false;
   }
 
-  #hasWired(lev3: number): boolean {
-    const { memory } = this.#tables;
+  private hasWired(lev3: number): boolean {
+    const { memory } = this.tables;
     for (let page = 0; page < 1024; page++) {
       if ((memory.readLe32(entry3(lev3, page)) & (PG_V | PG_WIRED)) === (PG_V | PG_WIRED))
         return true;
@@ -228,16 +228,16 @@ export class Mappings {
     return false;
   }
 
-  #takeTable(space: Space, first: number, lev2: number, lev3: number): void {
-    this.#tables.hold(lev3);
+  private takeTable(space: Space, first: number, lev2: number, lev3: number): void {
+    this.tables.hold(lev3);
     let sync = false;
     for (let page = first; page < first + 1024; page++) {
-      if ((this.#tables.memory.readLe32(entry3(lev3, page)) & PG_V) === 0) continue;
+      if ((this.tables.memory.readLe32(entry3(lev3, page)) & PG_V) === 0) continue;
       if (this.remove(space, page, lev3, true)) sync = true;
     }
-    this.#tables.take(space, first, lev2, lev3);
-    if (sync) this.#cpus.syncIstream(space);
-    if (this.#events.watched)
-      this.#events.emit('pmap.steal', space.id, first * PAGE_SIZE, STOLE_TABLE);
+    this.tables.take(space, first, lev2, lev3);
+    if (sync) this.cpus.syncIstream(space);
+    if (this.events.watched)
+      this.events.emit('pmap.steal', space.id, first * PAGE_SIZE, STOLE_TABLE);
   }
 }

@@ -117,6 +117,32 @@ describe('translation buffer', () => {
     expect(mmu.translate(VA, READ_USER)).toBe(0x68a344);
   });
 
+  it('forgets what a hit showed when the ASN, an entry for the same place or a fault-on bit says otherwise', () => {
+    const { memory, mmu } = tables({ tbSets: 1, tbWays: 1 });
+    const twice = (va: number, access: number) => [
+      mmu.translate(va, access),
+      mmu.translate(va, access),
+      mmu.translate(va, access),
+    ];
+    poke(memory, L3, RW_345);
+    expect(twice(VA, READ_USER)).toEqual([0x68a344, 0x68a344, 0x68a344]);
+    poke(memory, L3, RW_999);
+    mmu.asn = 6;
+    expect(twice(VA, READ_USER)).toEqual([0x1332344, 0x1332344, 0x1332344]);
+    // The only entry of the DTB goes to another page, and this one's has to be fetched again.
+    poke(memory, L3, RW_345);
+    poke(memory, L3 + 8, RW_999);
+    expect(mmu.translate(VA + 8192, READ_USER)).toBe(0x1332344);
+    expect(twice(VA, READ_USER)).toEqual([0x68a344, 0x68a344, 0x68a344]);
+    poke(memory, L3, FOW_345);
+    mmu.tbi(TBIS, VA);
+    expect(twice(VA, READ_USER)).toEqual([0x68a344, 0x68a344, 0x68a344]);
+    expect(mmu.translate(VA, READ_USER ^ VM_PROT_READ ^ VM_PROT_WRITE)).toBe(FAULT);
+    poke(memory, L3, RW_999);
+    expect(mmu.translate(VA, READ_USER)).toBe(0x1332344);
+    expect(mmu.stats.lookups).toBe(15);
+  });
+
   it('S3: keeps an ASM entry for every ASN and through TBIAP', () => {
     const { memory, mmu } = tables();
     const va = -(2 ** 41) + 0x2010;

@@ -1,12 +1,14 @@
 import {
   ACCESS_USER,
   FAULT,
+  FRONT_MISS,
   mmuStats,
   TLB_MISS,
   Tlb,
   VM_PROT_EXECUTE,
   VM_PROT_READ,
   VM_PROT_WRITE,
+  WideTranslationFront,
   hex,
   type Access,
   type EventStream,
@@ -108,15 +110,12 @@ for (let access = 0; access < 16; access++) {
 export class AlphaMmu implements Mmu {
   readonly cpu: number;
   readonly dataCache = null;
-  readonly stats: MmuStats = mmuStats();
   /** Translation buffer of instruction fetches. */
   readonly itb: Tlb;
   /** Translation buffer of loads and stores, and of PALcode's own loads through the VPT. */
   readonly dtb: Tlb;
   /** Page frame number of the level-1 table. */
   ptbr = 0;
-  /** Address space number: the tag of entries without ASM. */
-  asn = 0;
   /** entMM's arguments: a0 the address, a1 MMCSR, a2 −1 fetch, 0 load, 1 store; and whether PS said user mode. */
   a0: Va = 0;
   a1 = 0;
@@ -125,65 +124,86 @@ export class AlphaMmu implements Mmu {
   /** `imb` instructions so far: how often the instruction stream was brought up to date. */
   imbs = 0;
   readonly maxAsn: number;
-  readonly #memory: PhysicalMemory;
-  readonly #events: EventStream;
-  readonly #tnvFirst: boolean;
-  readonly #useVpt: boolean;
-  #vptptr: Va = VPTBASE;
-  #vptPage: number = pageNumber(VPTBASE);
+  private readonly memory: PhysicalMemory;
+  private readonly events: EventStream;
+  private readonly tnvFirst: boolean;
+  private readonly useVpt: boolean;
+  /**
+   * The translation buffers replace round-robin and so take no notice of hits: what is in front is in a buffer
+   * behind, with the enable bits that the kind of access needs and none of its fault-on bits. K0SEG is in front too.
+   */
+  private readonly front: WideTranslationFront = new WideTranslationFront();
+  private readonly counts: MmuStats = mmuStats();
+  private currentAsn = 0;
+  private vptBase: Va = VPTBASE;
+  private vptPage: number = pageNumber(VPTBASE);
   // The PTE that the last walk ended with.
-  #low = 0;
-  #high = 0;
+  private low = 0;
+  private high = 0;
 
   constructor(cpu: number, memory: PhysicalMemory, events: EventStream, options: AlphaMmuOptions) {
     this.cpu = cpu;
     this.itb = new Tlb(options.tbSets, options.tbWays, PG_ASM);
     this.dtb = new Tlb(options.tbSets, options.tbWays, PG_ASM);
     this.maxAsn = options.maxAsn;
-    this.#memory = memory;
-    this.#events = events;
-    this.#tnvFirst = options.precedence === 'tnv';
-    this.#useVpt = options.virtualPageTable;
+    this.memory = memory;
+    this.events = events;
+    this.tnvFirst = options.precedence === 'tnv';
+    this.useVpt = options.virtualPageTable;
   }
 
   translate(va: Va, access: Access): Pa {
-    this.stats.lookups++;
-    if (va < K1SEG || va >= USEG_END) return this.#direct(va, access);
+    const pa = this.front.find(va, access);
+    return (pa | 0) === FRONT_MISS ? this.lookup(va, access) : pa;
+  }
+
+  get stats(): MmuStats {
+    this.counts.lookups += this.front.takeHits();
+    return this.counts;
+  }
+
+  /** Asks the buffer that the access goes through. */
+  private lookup(va: Va, access: Access): Pa {
+    this.counts.lookups += this.front.takeHits() + 1;
+    if (va < K1SEG || va >= USEG_END) return this.direct(va, access);
     const page = Math.floor(va / PAGE_SIZE) | 0;
     const tb = (access & VM_PROT_EXECUTE) !== 0 ? this.itb : this.dtb;
-    const entry = tb.lookup(page, this.asn);
-    if (entry === TLB_MISS) return this.#miss(va, page, access, tb);
+    const entry = tb.lookup(page, this.currentAsn);
+    if (entry === TLB_MISS) return this.miss(va, page, access, tb);
     const bits = tb.bits[entry]!;
     if (((bits ^ NEED[access & 15]!) & MASK[access & 15]!) !== 0) {
-      return this.#refuse(va, access, bits, tb, entry);
+      return this.refuse(va, access, bits, tb, entry);
     }
-    return (tb.frame[entry]! >>> 0) * PAGE_SIZE + (va & (PAGE_SIZE - 1));
+    const pa = (tb.frame[entry]! >>> 0) * PAGE_SIZE + (va & (PAGE_SIZE - 1));
+    return this.front.remember(va, access, pa);
   }
 
   /** K0SEG is physical memory, for the kernel; beyond it and above USEG lies no address at all. */
-  #direct(va: Va, access: Access): Pa {
-    if (va >= K0SEG && va < K1SEG && (access & ACCESS_USER) === 0) return va - K0SEG;
-    return this.#fault(va, access, firstPart(access), MMCSR_ACCESS);
+  private direct(va: Va, access: Access): Pa {
+    if (va >= K0SEG && va < K1SEG && (access & ACCESS_USER) === 0)
+      return this.front.remember(va, access, va - K0SEG);
+    return this.fault(va, access, firstPart(access), MMCSR_ACCESS);
   }
 
   /** The miss flow: find the PTE, keep it if it is valid, then judge the access by it. */
-  #miss(va: Va, page: number, access: Access, tb: Tlb): Pa {
-    this.stats.misses++;
-    const fault = this.#findPte(page);
-    if (fault !== GRANTED) return this.#fault(va, access, firstPart(access), fault);
-    const low = this.#low;
+  private miss(va: Va, page: number, access: Access, tb: Tlb): Pa {
+    this.counts.misses++;
+    const fault = this.findPte(page);
+    if (fault !== GRANTED) return this.fault(va, access, firstPart(access), fault);
+    const low = this.low;
     let entry = TLB_MISS;
     if ((low & PG_V) !== 0) {
-      entry = tb.insert(page, this.asn, this.#high | 0, low & PG_PALCODE);
+      entry = tb.insert(page, this.currentAsn, this.high | 0, low & PG_PALCODE);
+      this.front.invalidate();
       if (((low ^ NEED[access & 15]!) & MASK[access & 15]!) === 0) {
-        return this.#high * PAGE_SIZE + (va & (PAGE_SIZE - 1));
+        return this.high * PAGE_SIZE + (va & (PAGE_SIZE - 1));
       }
     }
-    return this.#refuse(va, access, low, tb, entry);
+    return this.refuse(va, access, low, tb, entry);
   }
 
   /**
-   * Reads the level-3 PTE of a page into `#low` and `#high`.
+   * Reads the level-3 PTE of a page into `low` and `high`.
    *
    *      42       33 32       23 22       13 12           0
    *     ┌───────────┬───────────┬───────────┬──────────────┐
@@ -196,59 +216,65 @@ export class AlphaMmu implements Mmu {
    *
    * @returns GRANTED, or the MMCSR code of a fault at level 1 or 2
    */
-  #findPte(page: number): number {
-    const memory = this.#memory;
+  private findPte(page: number): number {
+    const memory = this.memory;
     const index3 = (page & 0x3ff) * 8;
-    const vptPage = this.#vptPage + ((page >> 10) & 0xf_ffff);
-    if (this.#useVpt) {
-      const entry = this.dtb.lookup(vptPage, this.asn);
+    const vptPage = this.vptPage + ((page >> 10) & 0xf_ffff);
+    if (this.useVpt) {
+      const entry = this.dtb.lookup(vptPage, this.currentAsn);
       if (entry !== TLB_MISS && (this.dtb.bits[entry]! & PG_KRE) !== 0) {
         const pte = (this.dtb.frame[entry]! >>> 0) * PAGE_SIZE + index3;
-        this.#low = memory.readLe32(pte);
-        this.#high = memory.readLe32(pte + 4);
+        this.low = memory.readLe32(pte);
+        this.high = memory.readLe32(pte + 4);
         return GRANTED;
       }
     }
     let pte = this.ptbr * PAGE_SIZE + ((page >> 20) & 0x3ff) * 8;
     let low = memory.readLe32(pte);
-    if ((low & (PG_KRE | PG_V)) !== (PG_KRE | PG_V)) return this.#tableFault(low);
+    if ((low & (PG_KRE | PG_V)) !== (PG_KRE | PG_V)) return this.tableFault(low);
     pte = memory.readLe32(pte + 4) * PAGE_SIZE + ((page >> 10) & 0x3ff) * 8;
     low = memory.readLe32(pte);
-    if ((low & (PG_KRE | PG_V)) !== (PG_KRE | PG_V)) return this.#tableFault(low);
+    if ((low & (PG_KRE | PG_V)) !== (PG_KRE | PG_V)) return this.tableFault(low);
     const table = memory.readLe32(pte + 4);
-    if (this.#useVpt) this.dtb.insert(vptPage, this.asn, table | 0, low & PG_PALCODE);
+    if (this.useVpt) {
+      this.dtb.insert(vptPage, this.currentAsn, table | 0, low & PG_PALCODE);
+      this.front.invalidate();
+    }
     pte = table * PAGE_SIZE + index3;
-    this.#low = memory.readLe32(pte);
-    this.#high = memory.readLe32(pte + 4);
+    this.low = memory.readLe32(pte);
+    this.high = memory.readLe32(pte + 4);
     return GRANTED;
   }
 
-  #tableFault(low: number): number {
-    if (this.#tnvFirst) return (low & PG_V) === 0 ? MMCSR_INVALTRANS : MMCSR_ACCESS;
+  private tableFault(low: number): number {
+    if (this.tnvFirst) return (low & PG_V) === 0 ? MMCSR_INVALTRANS : MMCSR_ACCESS;
     return (low & PG_KRE) === 0 ? MMCSR_ACCESS : MMCSR_INVALTRANS;
   }
 
   /** Finds which part of a refused access fails and why. A fault-on fault costs the entry its place. */
-  #refuse(va: Va, access: Access, low: number, tb: Tlb, entry: number): Pa {
+  private refuse(va: Va, access: Access, low: number, tb: Tlb, entry: number): Pa {
     let part = firstPart(access);
-    let code = this.#judge(low, part, access);
+    let code = this.judge(low, part, access);
     if (code === GRANTED && part === VM_PROT_EXECUTE && (access & VM_PROT_READ) !== 0) {
       part = VM_PROT_READ;
-      code = this.#judge(low, part, access);
+      code = this.judge(low, part, access);
     }
     if (code === GRANTED) {
       part = VM_PROT_WRITE;
-      code = this.#judge(low, part, access);
+      code = this.judge(low, part, access);
     }
-    if (code >= MMCSR_FOR && entry !== TLB_MISS) tb.drop(entry);
-    return this.#fault(va, access, part, code);
+    if (code >= MMCSR_FOR && entry !== TLB_MISS) {
+      tb.drop(entry);
+      this.front.invalidate();
+    }
+    return this.fault(va, access, part, code);
   }
 
-  #judge(low: number, part: Access, access: Access): number {
+  private judge(low: number, part: Access, access: Access): number {
     const index = part | (access & ACCESS_USER);
     const denied = (~low & NEED[index]! & ~PG_V) !== 0;
     const invalid = (low & PG_V) === 0;
-    if (this.#tnvFirst && invalid) return MMCSR_INVALTRANS;
+    if (this.tnvFirst && invalid) return MMCSR_INVALTRANS;
     if (denied) return MMCSR_ACCESS;
     if (invalid) return MMCSR_INVALTRANS;
     if ((low & MASK[index]! & ~NEED[index]!) === 0) return GRANTED;
@@ -256,8 +282,8 @@ export class AlphaMmu implements Mmu {
     return part === VM_PROT_WRITE ? MMCSR_FOW : MMCSR_FOE;
   }
 
-  #fault(va: Va, access: Access, part: Access, code: number): Pa {
-    this.stats.faults++;
+  private fault(va: Va, access: Access, part: Access, code: number): Pa {
+    this.counts.faults++;
     this.a0 = va;
     this.a1 = code;
     this.a2 = part === VM_PROT_EXECUTE ? -1 : part === VM_PROT_WRITE ? 1 : 0;
@@ -265,15 +291,25 @@ export class AlphaMmu implements Mmu {
     return FAULT;
   }
 
+  /** Address space number: the tag of entries without ASM. */
+  get asn(): number {
+    return this.currentAsn;
+  }
+
+  set asn(asn: number) {
+    this.currentAsn = asn;
+    this.front.invalidate();
+  }
+
   /** VPTPTR: the base of the virtual page table, a multiple of 8 GB in K1SEG. */
   get vptptr(): Va {
-    return this.#vptptr;
+    return this.vptBase;
   }
 
   /** PALcode `wrvptptr`. */
   wrvptptr(va: Va): void {
-    this.#vptptr = va;
-    this.#vptPage = pageNumber(va);
+    this.vptBase = va;
+    this.vptPage = pageNumber(va);
   }
 
   /**
@@ -281,8 +317,8 @@ export class AlphaMmu implements Mmu {
    * registers that it also swaps are no concern of an MMU. Nothing is flushed, unless ASNs are not implemented.
    */
   swpctx(pcb: Pa): void {
-    this.ptbr = this.#memory.readLe32(pcb + PCB_PTBR);
-    this.asn = this.#memory.readLe32(pcb + PCB_ASN);
+    this.ptbr = this.memory.readLe32(pcb + PCB_PTBR);
+    this.asn = this.memory.readLe32(pcb + PCB_ASN);
     if (this.maxAsn === 0) {
       this.tbiap();
       this.imb();
@@ -309,34 +345,34 @@ export class AlphaMmu implements Mmu {
   tbia(): void {
     this.itb.flushAll();
     this.dtb.flushAll();
-    this.#flushed(FLUSH_ALL);
+    this.flushed(FLUSH_ALL);
   }
 
   /** Drops every entry without ASM, whatever its ASN. */
   tbiap(): void {
     this.itb.flushNonGlobal();
     this.dtb.flushNonGlobal();
-    this.#flushed(FLUSH_PROCESS);
+    this.flushed(FLUSH_PROCESS);
   }
 
   /** Drops the page's ITB entry, if it is the current ASN's or matches all. */
   tbisi(va: Va): void {
-    this.itb.flushPage(pageNumber(va), this.asn);
-    this.#flushedPage(va);
+    this.itb.flushPage(pageNumber(va), this.currentAsn);
+    this.flushedPage(va);
   }
 
   /** Drops the page's DTB entry, if it is the current ASN's or matches all. */
   tbisd(va: Va): void {
-    this.dtb.flushPage(pageNumber(va), this.asn);
-    this.#flushedPage(va);
+    this.dtb.flushPage(pageNumber(va), this.currentAsn);
+    this.flushedPage(va);
   }
 
   /** Drops the page's entries in both buffers, where they are the current ASN's or match all. */
   tbis(va: Va): void {
     const page = pageNumber(va);
-    this.itb.flushPage(page, this.asn);
-    this.dtb.flushPage(page, this.asn);
-    this.#flushedPage(va);
+    this.itb.flushPage(page, this.currentAsn);
+    this.dtb.flushPage(page, this.currentAsn);
+    this.flushedPage(va);
   }
 
   /** PALcode `imb`: the instruction stream sees every store made before. */
@@ -367,14 +403,16 @@ export class AlphaMmu implements Mmu {
     return `entMM MMCSR ${this.a1} (${MMCSR_NAMES[this.a1]!}), ${mode} ${access}, VA ${hex(this.a0, 16)}`;
   }
 
-  #flushed(scope: number): void {
-    this.stats.fullFlushes++;
-    if (this.#events.watched) this.#events.emit('tlb.flush', this.cpu, scope);
+  private flushed(scope: number): void {
+    this.front.invalidate();
+    this.counts.fullFlushes++;
+    if (this.events.watched) this.events.emit('tlb.flush', this.cpu, scope);
   }
 
-  #flushedPage(va: Va): void {
-    this.stats.pageFlushes++;
-    if (this.#events.watched) this.#events.emit('tlb.flushPage', this.cpu, va);
+  private flushedPage(va: Va): void {
+    this.front.invalidate();
+    this.counts.pageFlushes++;
+    if (this.events.watched) this.events.emit('tlb.flushPage', this.cpu, va);
   }
 }
 

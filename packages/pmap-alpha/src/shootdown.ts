@@ -37,19 +37,19 @@ class Queue {
  * its ASN away.
  */
 export class Shootdown {
-  readonly #cpus: Cpus;
-  readonly #events: EventStream;
-  readonly #mode: ShootdownMode;
-  readonly #deferred: boolean;
-  readonly #queues: readonly Queue[];
+  private readonly cpus: Cpus;
+  private readonly events: EventStream;
+  private readonly mode: ShootdownMode;
+  private readonly deferred: boolean;
+  private readonly queues: readonly Queue[];
 
   /** @param deferred queue this CPU's own invalidations too, until {@link complete} */
   constructor(cpus: Cpus, events: EventStream, mode: ShootdownMode, deferred: boolean) {
-    this.#cpus = cpus;
-    this.#events = events;
-    this.#mode = mode;
-    this.#deferred = deferred;
-    this.#queues = cpus.mmus.map(() => new Queue());
+    this.cpus = cpus;
+    this.events = events;
+    this.mode = mode;
+    this.deferred = deferred;
+    this.queues = cpus.mmus.map(() => new Queue());
   }
 
   /**
@@ -59,10 +59,10 @@ export class Shootdown {
    * @param now whether this CPU needs it done even if deferred
    */
   invalidate(space: Space, va: Va, hadAsm: boolean, now: boolean): void {
-    const here = this.#cpus.current;
-    if (this.#deferred && !now) this.#post(here, space, va, hadAsm);
-    else this.#cpus.invalidate(space, va, hadAsm, here);
-    if (this.#queues.length > 1 && this.#mode !== 'none') this.#tellOthers(space, va, hadAsm);
+    const here = this.cpus.current;
+    if (this.deferred && !now) this.post(here, space, va, hadAsm);
+    else this.cpus.invalidate(space, va, hadAsm, here);
+    if (this.queues.length > 1 && this.mode !== 'none') this.tellOthers(space, va, hadAsm);
   }
 
   /**
@@ -71,29 +71,29 @@ export class Shootdown {
    */
   invalidateTable(space: Space, vptVa: Va): void {
     this.invalidate(space, vptVa, false, true);
-    if (this.#mode === 'wait') this.#drainOthers();
+    if (this.mode === 'wait') this.drainOthers();
   }
 
   /** The end of an operation whose effect may be deferred to pmap_update. */
   finish(): void {
-    if (this.#mode === 'wait' && !this.#deferred) this.#drainOthers();
+    if (this.mode === 'wait' && !this.deferred) this.drainOthers();
   }
 
   /** The end of an operation whose effect may not be, and pmap_update itself. */
   complete(): void {
-    this.interrupt(this.#cpus.current);
-    if (this.#mode === 'wait') this.#drainOthers();
+    this.interrupt(this.cpus.current);
+    if (this.mode === 'wait') this.drainOthers();
   }
 
   /** A CPU takes its interrupt: does what its queue says (pmap_do_tlb_shootdown). */
   interrupt(cpu: number): void {
-    const queue = this.#queues[cpu]!;
+    const queue = this.queues[cpu]!;
     if (queue.overflowed) {
-      if (queue.anyAsm) this.#cpus.mmus[cpu]!.tbia();
-      else this.#cpus.mmus[cpu]!.tbiap();
+      if (queue.anyAsm) this.cpus.mmus[cpu]!.tbia();
+      else this.cpus.mmus[cpu]!.tbiap();
     } else {
       for (let job = 0; job < queue.count; job++) {
-        this.#cpus.invalidate(queue.spaces[job]!, queue.vas[job]!, queue.asm[job] === 1, cpu);
+        this.cpus.invalidate(queue.spaces[job]!, queue.vas[job]!, queue.asm[job] === 1, cpu);
       }
     }
     queue.count = 0;
@@ -103,20 +103,20 @@ export class Shootdown {
 
   /** Whether a CPU has an interrupt to take. */
   pending(cpu: number): boolean {
-    return this.#queues[cpu]!.count > 0;
+    return this.queues[cpu]!.count > 0;
   }
 
-  #tellOthers(space: Space, va: Va, hadAsm: boolean): void {
-    const here = this.#cpus.current;
-    for (let cpu = 0; cpu < this.#queues.length; cpu++) {
+  private tellOthers(space: Space, va: Va, hadAsm: boolean): void {
+    const here = this.cpus.current;
+    for (let cpu = 0; cpu < this.queues.length; cpu++) {
       if (cpu === here) continue;
-      this.#post(cpu, space, va, hadAsm);
-      if (this.#events.watched) this.#events.emit('tlb.shootdown', here, cpu, va);
+      this.post(cpu, space, va, hadAsm);
+      if (this.events.watched) this.events.emit('tlb.shootdown', here, cpu, va);
     }
   }
 
-  #post(cpu: number, space: Space, va: Va, hadAsm: boolean): void {
-    const queue = this.#queues[cpu]!;
+  private post(cpu: number, space: Space, va: Va, hadAsm: boolean): void {
+    const queue = this.queues[cpu]!;
     if (hadAsm) queue.anyAsm = true;
     if (queue.count === MAXJOBS) {
       queue.overflowed = true;
@@ -128,9 +128,9 @@ export class Shootdown {
     queue.count++;
   }
 
-  #drainOthers(): void {
-    for (let cpu = 0; cpu < this.#queues.length; cpu++) {
-      if (cpu !== this.#cpus.current && this.#queues[cpu]!.count > 0) this.interrupt(cpu);
+  private drainOthers(): void {
+    for (let cpu = 0; cpu < this.queues.length; cpu++) {
+      if (cpu !== this.cpus.current && this.queues[cpu]!.count > 0) this.interrupt(cpu);
     }
   }
 }

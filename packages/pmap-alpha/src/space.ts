@@ -49,20 +49,20 @@ export class Space {
 /** All maps by handle; the lowest free handle is given out first. */
 export class SpaceTable {
   readonly kernel: Space;
-  readonly #spaces: (Space | undefined)[];
-  readonly #cpus: number;
-  #stamp = 0;
+  private readonly spaces: (Space | undefined)[];
+  private readonly cpus: number;
+  private clock = 0;
 
   /** @param lev1 page frame of the kernel's level-1 table */
   constructor(lev1: number, cpus: number) {
     this.kernel = new Space(PMAP_KERNEL, lev1, cpus);
-    this.#spaces = [this.kernel];
-    this.#cpus = cpus;
+    this.spaces = [this.kernel];
+    this.cpus = cpus;
   }
 
   /** @throws RangeError if the handle is not given out */
   get(id: PmapId): Space {
-    const space = this.#spaces[id];
+    const space = this.spaces[id];
     if (space === undefined) throw new RangeError(`pmap handle ${id} is not given out`);
     return space;
   }
@@ -70,25 +70,25 @@ export class SpaceTable {
   /** A map that shares the kernel's level-1 table. */
   create(): Space {
     let id = 1;
-    while (this.#spaces[id] !== undefined) id++;
-    const space = new Space(id, this.kernel.lev1, this.#cpus);
-    this.#spaces[id] = space;
+    while (this.spaces[id] !== undefined) id++;
+    const space = new Space(id, this.kernel.lev1, this.cpus);
+    this.spaces[id] = space;
     this.touch(space);
     return space;
   }
 
   free(space: Space): void {
-    this.#spaces[space.id] = undefined;
+    this.spaces[space.id] = undefined;
   }
 
   /** Makes a map the most recently used one. */
   touch(space: Space): void {
-    space.stamp = ++this.#stamp;
+    space.stamp = ++this.clock;
   }
 
   /** Every map. */
   all(): Space[] {
-    return this.#spaces.filter((space): space is Space => space !== undefined);
+    return this.spaces.filter((space): space is Space => space !== undefined);
   }
 
   /** Every map that has tables of its own, the kernel's left out, least recently used first. */

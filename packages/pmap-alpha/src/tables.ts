@@ -94,13 +94,13 @@ export class Tables {
   /** First kernel address beyond the kernel's tables (`virtual_end`). */
   kernelEnd: Va;
   /** References by page frame. */
-  readonly #references: Uint16Array;
-  readonly #kernel: Space;
-  readonly #spaces: SpaceTable;
-  readonly #cpus: Cpus;
-  readonly #shootdown: Shootdown;
-  readonly #events: EventStream;
-  #services: PmapServices | null = null;
+  private readonly counts: Uint16Array;
+  private readonly kernel: Space;
+  private readonly spaces: SpaceTable;
+  private readonly cpus: Cpus;
+  private readonly shootdown: Shootdown;
+  private readonly events: EventStream;
+  private services: PmapServices | null = null;
 
   /** @param kernelTables level-3 tables that {@link bootKernelTables} made */
   constructor(
@@ -113,26 +113,26 @@ export class Tables {
   ) {
     this.memory = memory;
     this.kernelEnd = K1SEG + kernelTables * TABLE_SPAN;
-    this.#references = new Uint16Array(memory.size / PAGE_SIZE);
-    this.#kernel = spaces.kernel;
-    this.#spaces = spaces;
-    this.#cpus = cpus;
-    this.#shootdown = shootdown;
-    this.#events = events;
+    this.counts = new Uint16Array(memory.size / PAGE_SIZE);
+    this.kernel = spaces.kernel;
+    this.spaces = spaces;
+    this.cpus = cpus;
+    this.shootdown = shootdown;
+    this.events = events;
     const { kernel } = spaces;
     kernel.lev2Tables = 1;
     kernel.lev3Tables = kernelTables;
-    this.#references.fill(1, kernel.lev1, kernel.lev1 + 2 + kernelTables);
+    this.counts.fill(1, kernel.lev1, kernel.lev1 + 2 + kernelTables);
   }
 
   /** From here on table pages come from UVM. */
   init(services: PmapServices): void {
-    this.#services = services;
+    this.services = services;
   }
 
   /** References to a table page. */
   references(table: number): number {
-    return this.#references[table]!;
+    return this.counts[table]!;
   }
 
   /** Frame of the level-2 table of a page, or {@link NO_TABLE}. */
@@ -160,12 +160,12 @@ export class Tables {
    * @returns {@link NO_TABLE} if pages are short; nothing has changed then
    */
   ensure(space: Space, page: number): number {
-    const fresh = space.lev1 === this.#kernel.lev1;
-    if (fresh && !this.#createLevel1(space)) return NO_TABLE;
+    const fresh = space.lev1 === this.kernel.lev1;
+    if (fresh && !this.createLevel1(space)) return NO_TABLE;
     let lev2 = this.level2(space, page);
     if (lev2 === NO_TABLE) {
       this.hold(space.lev1);
-      lev2 = this.#allocate();
+      lev2 = this.allocate();
       if (lev2 === NO_TABLE) {
         this.releaseLevel1(space);
         return NO_TABLE;
@@ -176,7 +176,7 @@ export class Tables {
     let lev3 = this.level3(lev2, page);
     if (lev3 === NO_TABLE) {
       this.hold(lev2);
-      lev3 = this.#allocate();
+      lev3 = this.allocate();
       if (lev3 === NO_TABLE) {
         this.releaseLevel2(space, page, lev2);
         return NO_TABLE;
@@ -189,22 +189,22 @@ export class Tables {
 
   /** Takes a reference to a table page. */
   hold(table: number): void {
-    this.#references[table]!++;
+    this.counts[table]!++;
   }
 
   /** Drops a reference to the level-3 table of a page; the last one frees it (pmap_l3pt_delref). */
   releaseLevel3(space: Space, page: number, lev3: number): void {
-    if (--this.#references[lev3]! > 0) return;
+    if (--this.counts[lev3]! > 0) return;
     const lev2 = this.level2(space, page);
-    this.#unlinkLevel3(space, page, lev2);
-    this.#free(lev3);
+    this.unlinkLevel3(space, page, lev2);
+    this.free(lev3);
     this.releaseLevel2(space, page, lev2);
   }
 
   /** Makes an empty level-3 table, on which the caller has the only reference, the {@link spare} page. */
   take(space: Space, page: number, lev2: number, lev3: number): void {
-    this.#references[lev3]!--;
-    this.#unlinkLevel3(space, page, lev2);
+    this.counts[lev3]!--;
+    this.unlinkLevel3(space, page, lev2);
     this.spare = lev3;
     this.releaseLevel2(space, page, lev2);
   }
@@ -213,28 +213,28 @@ export class Tables {
    * Takes a level-3 table out of the tree. PALcode may have its VPT page in a DTB, and must not go on
    * reading PTEs from a page that is something else by then (pitfall F.5).
    */
-  #unlinkLevel3(space: Space, page: number, lev2: number): void {
+  private unlinkLevel3(space: Space, page: number, lev2: number): void {
     writeEntry(this.memory, entry2(lev2, page), 0, 0);
     space.lev3Tables--;
-    this.#shootdown.invalidateTable(space, VPTBASE + ((page >> 10) & 0xf_ffff) * PAGE_SIZE);
+    this.shootdown.invalidateTable(space, VPTBASE + ((page >> 10) & 0xf_ffff) * PAGE_SIZE);
   }
 
   /** Drops a reference to the level-2 table of a page; the last one frees it (pmap_l2pt_delref). */
   releaseLevel2(space: Space, page: number, lev2: number): void {
-    if (--this.#references[lev2]! > 0) return;
+    if (--this.counts[lev2]! > 0) return;
     writeEntry(this.memory, entry1(space.lev1, page), 0, 0);
     space.lev2Tables--;
-    this.#free(lev2);
+    this.free(lev2);
     this.releaseLevel1(space);
   }
 
   /** Drops a reference to the level-1 table; with the last one the map shares the kernel's again. */
   releaseLevel1(space: Space): void {
     const { lev1 } = space;
-    if (--this.#references[lev1]! > 0) return;
-    space.lev1 = this.#kernel.lev1;
-    this.#cpus.replacedLevel1(space);
-    this.#free(lev1);
+    if (--this.counts[lev1]! > 0) return;
+    space.lev1 = this.kernel.lev1;
+    this.cpus.replacedLevel1(space);
+    this.free(lev1);
   }
 
   /**
@@ -244,18 +244,18 @@ export class Tables {
    */
   growKernel(maxva: Va): Va {
     if (maxva > VPTBASE) throw new KernelPanic('pmap_growkernel: out of address space', { maxva });
-    const kernel = this.#kernel;
+    const kernel = this.kernel;
     while (this.kernelEnd < maxva) {
       const page = this.kernelEnd / PAGE_SIZE;
       let lev2 = this.level2(kernel, page);
       if (lev2 === NO_TABLE) {
-        lev2 = this.#allocateKernel();
-        for (const space of [kernel, ...this.#spaces.withTables()]) {
+        lev2 = this.allocateKernel();
+        for (const space of [kernel, ...this.spaces.withTables()]) {
           writeEntry(this.memory, entry1(space.lev1, page), KERNEL_TABLE, lev2);
         }
         kernel.lev2Tables++;
       }
-      writeEntry(this.memory, entry2(lev2, page), KERNEL_TABLE, this.#allocateKernel());
+      writeEntry(this.memory, entry2(lev2, page), KERNEL_TABLE, this.allocateKernel());
       kernel.lev3Tables++;
       this.kernelEnd += TABLE_SPAN;
     }
@@ -264,46 +264,46 @@ export class Tables {
 
   /** Writes a PTE and tells whoever watches. */
   writePte(space: Space, page: number, at: Pa, low: number, high: number): void {
-    if (this.#events.watched) {
+    if (this.events.watched) {
       const old = pteNumber(this.memory.readLe32(at), this.memory.readLe32(at + 4));
-      this.#events.emit('pte.write', space.id, page * PAGE_SIZE, old, pteNumber(low, high));
+      this.events.emit('pte.write', space.id, page * PAGE_SIZE, old, pteNumber(low, high));
     }
     this.memory.writeLe32(at, low);
     this.memory.writeLe32(at + 4, high);
   }
 
   /** pmap_lev1map_create. */
-  #createLevel1(space: Space): boolean {
-    const lev1 = this.#allocate();
+  private createLevel1(space: Space): boolean {
+    const lev1 = this.allocate();
     if (lev1 === NO_TABLE) return false;
     const kernelSlots = KERNEL_SLOT * 8;
     const { memory } = this;
     const to = lev1 * PAGE_SIZE + kernelSlots;
-    memory.copy(this.#kernel.lev1 * PAGE_SIZE + kernelSlots, to, PAGE_SIZE - kernelSlots);
+    memory.copy(this.kernel.lev1 * PAGE_SIZE + kernelSlots, to, PAGE_SIZE - kernelSlots);
     writeEntry(memory, lev1 * PAGE_SIZE + VPT_SLOT * 8, SELF_MAP, lev1);
     space.lev1 = lev1;
-    this.#cpus.replacedLevel1(space);
+    this.cpus.replacedLevel1(space);
     return true;
   }
 
-  #allocate(): number {
+  private allocate(): number {
     const taken = this.spare;
     if (taken !== NO_TABLE) {
       this.spare = NO_TABLE;
       return taken;
     }
-    const pa = this.#services === null ? NO_PA : this.#services.allocPage();
+    const pa = this.services === null ? NO_PA : this.services.allocPage();
     return pa === NO_PA ? NO_TABLE : pa / PAGE_SIZE;
   }
 
-  #allocateKernel(): number {
-    const table = this.#allocate();
+  private allocateKernel(): number {
+    const table = this.allocate();
     if (table === NO_TABLE) throw new KernelPanic('pmap_growkernel: out of memory');
     this.hold(table);
     return table;
   }
 
-  #free(table: number): void {
-    this.#services!.freePage(table * PAGE_SIZE);
+  private free(table: number): void {
+    this.services!.freePage(table * PAGE_SIZE);
   }
 }

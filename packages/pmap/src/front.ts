@@ -74,51 +74,43 @@ export class TranslationFront {
 }
 
 /**
- * A {@link TranslationFront} for addresses wider than 32 bits, whose page numbers have at most 32 (alpha: 43-bit addresses,
- * signed, 8 KB pages). A slot is three words: page number, epoch, physical page.
+ * A {@link TranslationFront} for addresses wider than 32 bits, of either sign (alpha: 43 bits, signed). The tag is a
+ * number of its own instead of a word, of the same two parts; physical addresses have 32 bits still, and one
+ * that has more is not kept.
  */
 export class WideTranslationFront {
-  private readonly words: Int32Array = new Int32Array((KINDS << SLOTS_SHIFT) * 4);
-  private readonly pageSize: number;
-  private readonly inverse: number;
+  private readonly tags: Float64Array = new Float64Array(KINDS << SLOTS_SHIFT);
+  private readonly bases: Int32Array = new Int32Array(KINDS << SLOTS_SHIFT);
   private epoch = 1;
   private hits = 0;
   private counted = 0;
 
-  /** @param pageSize bytes, a power of two */
-  constructor(pageSize: number) {
-    this.pageSize = pageSize;
-    this.inverse = 1 / pageSize;
-  }
-
   /** The physical address of `va`, or {@link FRONT_MISS}. */
   find(va: Va, access: Access): Pa {
-    const page = Math.floor(va * this.inverse);
-    const slot = (((access & (KINDS - 1)) << SLOTS_SHIFT) | (page & SLOTS_MASK)) << 2;
-    if (this.words[slot] !== page || this.words[slot + 1] !== this.epoch) return FRONT_MISS;
+    const low = va | 0;
+    const slot = ((access & (KINDS - 1)) << SLOTS_SHIFT) | ((low >>> PIECE_SHIFT) & SLOTS_MASK);
+    if (this.tags[slot] !== va - (low & PIECE_OFFSET) + this.epoch) return FRONT_MISS;
     this.hits = (this.hits + 1) | 0;
-    return this.words[slot + 2]! * this.pageSize + (va - page * this.pageSize);
+    return (this.bases[slot]! | (low & PIECE_OFFSET)) >>> 0;
   }
 
   /** Keeps the translation of `va` for this kind of access, and returns it. */
   remember(va: Va, access: Access, pa: Pa): Pa {
-    const page = Math.floor(va * this.inverse);
-    const slot = (((access & (KINDS - 1)) << SLOTS_SHIFT) | (page & SLOTS_MASK)) << 2;
-    this.words[slot] = page;
-    this.words[slot + 1] = this.epoch;
-    this.words[slot + 2] = Math.floor(pa * this.inverse);
+    if (pa >= 2 ** 32) return pa;
+    const slot = ((access & (KINDS - 1)) << SLOTS_SHIFT) | ((va >>> PIECE_SHIFT) & SLOTS_MASK);
+    this.tags[slot] = va - (va & PIECE_OFFSET) + this.epoch;
+    this.bases[slot] = pa & ~PIECE_OFFSET;
     return pa;
   }
 
   /** Drops everything. */
   invalidate(): void {
-    this.epoch = (this.epoch + 1) | 0;
-    if (this.epoch !== 0) return;
-    this.words.fill(0);
+    if (++this.epoch <= PIECE_OFFSET) return;
+    this.tags.fill(0);
     this.epoch = 1;
   }
 
-  /** Hits since this was last asked. */
+  /** As {@link TranslationFront.takeHits}. */
   takeHits(): number {
     const hits = (this.hits - this.counted) >>> 0;
     this.counted = this.hits;

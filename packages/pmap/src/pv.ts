@@ -27,8 +27,8 @@ export class PvTable {
   /** Entries in use. */
   count = 0;
   readonly limit: number;
-  #free: number = PV_NONE;
-  #used = 0;
+  private free: number = PV_NONE;
+  private used = 0;
 
   /**
    * @param pages managed pages: valid page indices are 0 … pages − 1
@@ -46,9 +46,9 @@ export class PvTable {
 
   /** Puts an entry at the front of the page's list. False, and nothing changed, if none is left. */
   insert(page: number, pmap: PmapId, va: Va, aux: number): boolean {
-    let entry = this.#free;
-    if (entry !== PV_NONE) this.#free = this.next[entry]!;
-    else if (this.#used < this.next.length || this.#grow()) entry = this.#used++;
+    let entry = this.free;
+    if (entry !== PV_NONE) this.free = this.next[entry]!;
+    else if (this.used < this.next.length || this.grow()) entry = this.used++;
     else return false;
     this.pmap[entry] = pmap;
     this.va[entry] = va;
@@ -79,7 +79,7 @@ export class PvTable {
     const after = this.next[entry]!;
     if (before === PV_NONE) this.head[page] = after;
     else this.next[before] = after;
-    this.#release(entry);
+    this.release(entry);
     return true;
   }
 
@@ -88,7 +88,7 @@ export class PvTable {
     const entry = this.head[page]!;
     if (entry === PV_NONE) return PV_NONE;
     this.head[page] = this.next[entry]!;
-    this.#release(entry);
+    this.release(entry);
     return entry;
   }
 
@@ -108,13 +108,13 @@ export class PvTable {
     );
   }
 
-  #release(entry: number): void {
-    this.next[entry] = this.#free;
-    this.#free = entry;
+  private release(entry: number): void {
+    this.next[entry] = this.free;
+    this.free = entry;
     this.count--;
   }
 
-  #grow(): boolean {
+  private grow(): boolean {
     const room = Math.min(this.next.length * 2, this.limit);
     if (room <= this.next.length) return false;
     const next = new Int32Array(room);

@@ -19,10 +19,10 @@ export class Tlb {
   /** Physical frame number, in units of the port's choice. */
   readonly frame: Int32Array;
   readonly bits: Int32Array;
-  readonly #valid: Uint8Array;
-  readonly #victim: Uint8Array;
-  readonly #recent: Int32Array;
-  readonly #global: number;
+  private readonly valid: Uint8Array;
+  private readonly victim: Uint8Array;
+  private readonly recent: Int32Array;
+  private readonly global: number;
 
   /**
    * @param sets a power of two
@@ -36,32 +36,32 @@ export class Tlb {
       throw new RangeError(`TLB ways must be 1 to 255, given ${ways}`);
     this.sets = sets;
     this.ways = ways;
-    this.#global = global;
+    this.global = global;
     this.vpn = new Int32Array(sets * ways);
     this.context = new Int32Array(sets * ways);
     this.frame = new Int32Array(sets * ways);
     this.bits = new Int32Array(sets * ways);
-    this.#valid = new Uint8Array(sets * ways);
-    this.#victim = new Uint8Array(sets);
-    this.#recent = new Int32Array(sets);
-    for (let set = 0; set < sets; set++) this.#recent[set] = set * ways;
+    this.valid = new Uint8Array(sets * ways);
+    this.victim = new Uint8Array(sets);
+    this.recent = new Int32Array(sets);
+    for (let set = 0; set < sets; set++) this.recent[set] = set * ways;
   }
 
   /** The entry that translates (vpn, context), or {@link TLB_MISS}. */
   lookup(vpn: number, context: number): number {
     const set = vpn & (this.sets - 1);
-    const recent = this.#recent[set]!;
-    if (this.vpn[recent] === vpn && this.context[recent] === context && this.#valid[recent] === 1)
+    const recent = this.recent[set]!;
+    if (this.vpn[recent] === vpn && this.context[recent] === context && this.valid[recent] === 1)
       return recent;
-    return this.#search(set, vpn, context);
+    return this.search(set, vpn, context);
   }
 
-  #search(set: number, vpn: number, context: number): number {
+  private search(set: number, vpn: number, context: number): number {
     const end = (set + 1) * this.ways;
     for (let entry = set * this.ways; entry < end; entry++) {
-      if (this.vpn[entry] !== vpn || this.#valid[entry] === 0) continue;
-      if (this.context[entry] !== context && (this.bits[entry]! & this.#global) === 0) continue;
-      this.#recent[set] = entry;
+      if (this.vpn[entry] !== vpn || this.valid[entry] === 0) continue;
+      if (this.context[entry] !== context && (this.bits[entry]! & this.global) === 0) continue;
+      this.recent[set] = entry;
       return entry;
     }
     return TLB_MISS;
@@ -70,46 +70,46 @@ export class Tlb {
   /** Enters a translation, over the one for the same (vpn, context) if there is one. */
   insert(vpn: number, context: number, frame: number, bits: number): number {
     const set = vpn & (this.sets - 1);
-    let entry = this.#search(set, vpn, context);
+    let entry = this.search(set, vpn, context);
     if (entry === TLB_MISS) {
-      const victim = this.#victim[set]!;
-      this.#victim[set] = victim + 1 === this.ways ? 0 : victim + 1;
+      const victim = this.victim[set]!;
+      this.victim[set] = victim + 1 === this.ways ? 0 : victim + 1;
       entry = set * this.ways + victim;
     }
     this.vpn[entry] = vpn;
     this.context[entry] = context;
     this.frame[entry] = frame;
     this.bits[entry] = bits;
-    this.#valid[entry] = 1;
-    this.#recent[set] = entry;
+    this.valid[entry] = 1;
+    this.recent[set] = entry;
     return entry;
   }
 
   isValid(entry: number): boolean {
-    return this.#valid[entry] === 1;
+    return this.valid[entry] === 1;
   }
 
   /** Drops one entry by index. */
   drop(entry: number): void {
-    this.#valid[entry] = 0;
+    this.valid[entry] = 0;
   }
 
   /** Drops every entry. */
   flushAll(): void {
-    this.#valid.fill(0);
+    this.valid.fill(0);
   }
 
   /** Drops every entry that does not have the global bit. */
   flushNonGlobal(): void {
-    for (let entry = 0; entry < this.#valid.length; entry++)
-      if ((this.bits[entry]! & this.#global) === 0) this.#valid[entry] = 0;
+    for (let entry = 0; entry < this.valid.length; entry++)
+      if ((this.bits[entry]! & this.global) === 0) this.valid[entry] = 0;
   }
 
   /** Drops every non-global entry of one context. */
   flushContext(context: number): void {
-    for (let entry = 0; entry < this.#valid.length; entry++)
-      if (this.context[entry] === context && (this.bits[entry]! & this.#global) === 0)
-        this.#valid[entry] = 0;
+    for (let entry = 0; entry < this.valid.length; entry++)
+      if (this.context[entry] === context && (this.bits[entry]! & this.global) === 0)
+        this.valid[entry] = 0;
   }
 
   /** Drops the entries for one page: of every context if `context` is negative, else of that one and global ones. */
@@ -118,12 +118,8 @@ export class Tlb {
     const end = (set + 1) * this.ways;
     for (let entry = set * this.ways; entry < end; entry++) {
       if (this.vpn[entry] !== vpn) continue;
-      if (
-        context < 0 ||
-        this.context[entry] === context ||
-        (this.bits[entry]! & this.#global) !== 0
-      )
-        this.#valid[entry] = 0;
+      if (context < 0 || this.context[entry] === context || (this.bits[entry]! & this.global) !== 0)
+        this.valid[entry] = 0;
     }
   }
 }

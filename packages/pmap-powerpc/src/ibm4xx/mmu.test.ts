@@ -58,6 +58,52 @@ function oracle(
   return 'ok';
 }
 
+describe('the search of the 40x', () => {
+  const often = (mmu: Ibm4xxMmu, va: number, access = VM_PROT_READ) =>
+    [1, 2, 3].map(() => mmu.translate(va, access));
+
+  it('forgets what a hit showed when an entry, a PID, ZPR or the MSR says otherwise', () => {
+    const mmu = processor();
+    mmu.mtzpr(0x55555555);
+    write(mmu, 8, 0x01800140, 0x00400100, 5);
+    write(mmu, 9, 0x01800140, 0x00500100, 6);
+    mmu.loadUserPid(5);
+    mmu.mtpid(6);
+    expect(often(mmu, 0x01800004, VM_PROT_READ | ACCESS_USER)).toEqual([
+      0x400004, 0x400004, 0x400004,
+    ]);
+    expect(often(mmu, 0x01800004)).toEqual([0x500004, 0x500004, 0x500004]);
+    mmu.loadUserPid(6);
+    expect(often(mmu, 0x01800004, VM_PROT_READ | ACCESS_USER)).toEqual([
+      0x500004, 0x500004, 0x500004,
+    ]);
+    mmu.mtpid(5);
+    expect(often(mmu, 0x01800004)).toEqual([0x400004, 0x400004, 0x400004]);
+    mmu.mtzpr(0);
+    expect(often(mmu, 0x01800004, VM_PROT_READ | ACCESS_USER)).toEqual([FAULT, FAULT, FAULT]);
+    mmu.mtmsr(0);
+    expect(often(mmu, 0x01800004)).toEqual([0x01800004, 0x01800004, 0x01800004]);
+    mmu.mtmsr(0x8030);
+    mmu.invalidate(8);
+    expect(often(mmu, 0x01800004)).toEqual([FAULT, FAULT, FAULT]);
+    expect(mmu.stats.lookups).toBe(21);
+  });
+
+  it('tells pages of 1 KB apart within 4 KB, also after hits', () => {
+    const mmu = processor();
+    mmu.mtzpr(0x55555555);
+    write(mmu, 8, 0x00002040, 0x00400100, 5);
+    write(mmu, 9, 0x00002440, 0x00500100, 5);
+    expect(often(mmu, 0x2004)).toEqual([0x400004, 0x400004, 0x400004]);
+    expect(often(mmu, 0x2404)).toEqual([0x500004, 0x500004, 0x500004]);
+    expect(often(mmu, 0x2804)).toEqual([FAULT, FAULT, FAULT]);
+    mmu.invalidate(8);
+    mmu.invalidate(9);
+    write(mmu, 9, 0x000020c0, 0x00600100, 5);
+    expect(often(mmu, 0x2404)).toEqual([0x600404, 0x600404, 0x600404]);
+  });
+});
+
 describe('protection on the 40x', () => {
   it('is the manual’s for every zone, field, EX, WR, G, access and mode', () => {
     const wrong: string[] = [];

@@ -2,6 +2,8 @@ import {
   ACCESS_USER,
   ACCESS_USERSPACE,
   FAULT,
+  FRONT_MISS,
+  TranslationFront,
   VM_PROT_EXECUTE,
   VM_PROT_READ,
   VM_PROT_WRITE,
@@ -28,6 +30,7 @@ import {
   TLB_EPN,
   TLB_SIZE,
   TLB_SIZE_16K,
+  TLB_SIZE_1K,
   TLB_SIZE_SHIFT,
   TLB_VALID,
   TLB_ZSEL,
@@ -44,6 +47,8 @@ const CHAINS = 128;
 const LARGE = CHAINS;
 const CHAIN_SHIFT = 14;
 const KERNEL_RIGHTS_SHIFT = 4;
+/** The mask of a page of 1 KB. */
+const TINY_PAGE: number = pageMask(TLB_SIZE_1K);
 
 /** The words of an entry, as `tlbwe` and `tlbre` number them. */
 export const TLBHI = 0;
@@ -67,13 +72,13 @@ export const TLBSX_MISS = -1;
  * that the access asks for. {@link mtpid} and the TLB instructions are about the kernel's.
  *
  * **The search** compares few entries instead of 64: valid entries are chained by address, pages
- * larger than 16 KB in a chain of their own, and the last answer for an address is remembered until
- * an entry changes there. Of several matches, a programming error, the lowest index counts.
+ * larger than 16 KB in a chain of their own. Of several matches, a programming error, the lowest index counts.
+ * Which entry is replaced is software's choice, so hits may be answered from a front. A front knows
+ * pieces of 4 KB: while any page of 1 KB is in the TLB, nothing is put there.
  */
 export class Ibm4xxMmu implements Mmu {
   readonly cpu: number;
   readonly dataCache: null = null;
-  readonly stats: MmuStats = mmuStats();
 
   /** The fault record: vector, and the registers that it has. */
   vector = 0;
@@ -84,97 +89,96 @@ export class Ibm4xxMmu implements Mmu {
   /** The PID at the fault, as the handler finds it. */
   faultPid = 0;
 
-  readonly #events: EventStream | null;
-  #pid = 0;
-  #userPid = 0;
-  #zpr = 0;
-  #msr: number = MSR_EE;
+  private readonly events: EventStream | null;
+  private pid = 0;
+  private userPid = 0;
+  private zpr = 0;
+  private msr: number = MSR_EE;
   /** Rights that need translation: reads and writes if DR is set, fetches if IR is. */
-  #relocated = 0;
+  private relocated = 0;
 
   /*
    * The entries: the words, and what is made of them when they are written.
    */
-  readonly #hi: Int32Array = new Int32Array(NTLB);
-  readonly #lo: Int32Array = new Int32Array(NTLB);
-  readonly #tid: Uint8Array = new Uint8Array(NTLB);
-  readonly #mask: Int32Array = new Int32Array(NTLB).fill(-1024);
+  private readonly hi: Int32Array = new Int32Array(NTLB);
+  private readonly lo: Int32Array = new Int32Array(NTLB);
+  private readonly tid: Uint8Array = new Uint8Array(NTLB);
+  private readonly mask: Int32Array = new Int32Array(NTLB).fill(TINY_PAGE);
   /** The user's `VM_PROT_*` bits, and above them the supervisor's. */
-  readonly #rights: Uint8Array = new Uint8Array(NTLB);
-  readonly #chain: Int8Array = new Int8Array(CHAINS + 1).fill(NONE);
-  readonly #next: Int8Array = new Int8Array(NTLB).fill(NONE);
-  readonly #recent: Int8Array = new Int8Array(CHAINS).fill(NONE);
+  private readonly rights: Uint8Array = new Uint8Array(NTLB);
+  private readonly chain: Int8Array = new Int8Array(CHAINS + 1).fill(NONE);
+  private readonly next: Int8Array = new Int8Array(NTLB).fill(NONE);
+  /** Valid entries of 1 KB. */
+  private tinyPages = 0;
+  private readonly front: TranslationFront = new TranslationFront();
+  private readonly counts: MmuStats = mmuStats();
 
   constructor(cpu = 0, events: EventStream | null = null) {
     this.cpu = cpu;
-    this.#events = events;
+    this.events = events;
   }
 
   translate(va: Va, access: Access): Pa {
-    this.stats.lookups++;
+    const pa = this.front.find(va, access);
+    return (pa | 0) === FRONT_MISS ? this.lookup(va, access) : pa;
+  }
+
+  get stats(): MmuStats {
+    this.counts.lookups += this.front.takeHits();
+    return this.counts;
+  }
+
+  /** Searches the TLB. */
+  private lookup(va: Va, access: Access): Pa {
+    this.counts.lookups += this.front.takeHits() + 1;
     const need = access & 7;
     const user = (access & ACCESS_USER) !== 0;
-    const pid = (access & (ACCESS_USER | ACCESS_USERSPACE)) === 0 ? this.#pid : this.#userPid;
-    let entry = this.#recent[(va >>> CHAIN_SHIFT) & (CHAINS - 1)]!;
-    if (entry === NONE || !this.#matches(entry, va, pid)) entry = this.#search(va, pid);
-    if (entry !== NONE) {
-      const rights = this.#rights[entry]! >>> (user ? 0 : KERNEL_RIGHTS_SHIFT);
-      if ((rights & need & this.#relocated) === need) return this.#physical(entry, va);
-    }
-    return this.#checks(va, need, user, pid, entry);
+    const pid = (access & (ACCESS_USER | ACCESS_USERSPACE)) === 0 ? this.pid : this.userPid;
+    const pa = this.checks(va, need, user, pid, this.search(va, pid));
+    return pa === FAULT || this.tinyPages !== 0 ? pa : this.front.remember(va, access, pa);
   }
 
-  /** What is left when the access is not simply granted: untranslated, missed, or refused. */
-  #checks(va: Va, need: number, user: boolean, pid: number, entry: number): Pa {
+  /** What becomes of an access, given the matching entry: untranslated, missed, granted or refused. */
+  private checks(va: Va, need: number, user: boolean, pid: number, entry: number): Pa {
     if ((need & VM_PROT_EXECUTE) !== 0 && need !== VM_PROT_EXECUTE) {
       // A fetch and a data access in one: the fetch comes first, and both must succeed.
-      const fetched = this.#checks(va, VM_PROT_EXECUTE, user, pid, entry);
-      return fetched === FAULT
-        ? FAULT
-        : this.#checks(va, need & ~VM_PROT_EXECUTE, user, pid, entry);
+      const fetched = this.checks(va, VM_PROT_EXECUTE, user, pid, entry);
+      return fetched === FAULT ? FAULT : this.checks(va, need & ~VM_PROT_EXECUTE, user, pid, entry);
     }
-    if ((need & this.#relocated) !== need) return va;
+    if ((need & this.relocated) !== need) return va;
     if (entry === NONE) {
-      this.stats.misses++;
-      return this.#fault(
-        va,
-        need,
-        user,
-        pid,
-        need === VM_PROT_EXECUTE ? EXC_ITMISS : EXC_DTMISS,
-        0,
-      );
+      this.counts.misses++;
+      return this.fault(va, need, user, pid, need === VM_PROT_EXECUTE ? EXC_ITMISS : EXC_DTMISS, 0);
     }
-    const rights = this.#rights[entry]! >>> (user ? 0 : KERNEL_RIGHTS_SHIFT);
-    if ((rights & need) === need) return this.#physical(entry, va);
-    const zone = zoneField(this.#zpr, (this.#lo[entry]! & TLB_ZSEL) >>> TLB_ZSEL_SHIFT);
+    const rights = this.rights[entry]! >>> (user ? 0 : KERNEL_RIGHTS_SHIFT);
+    if ((rights & need) === need) return this.physical(entry, va);
+    const zone = zoneField(this.zpr, (this.lo[entry]! & TLB_ZSEL) >>> TLB_ZSEL_SHIFT);
     const diz = user && zone === 0 ? ESR_DIZ : 0;
-    return this.#fault(va, need, user, pid, need === VM_PROT_EXECUTE ? EXC_ISI : EXC_DSI, diz);
+    return this.fault(va, need, user, pid, need === VM_PROT_EXECUTE ? EXC_ISI : EXC_DSI, diz);
   }
 
-  #matches(entry: number, va: Va, pid: number): boolean {
-    const tid = this.#tid[entry]!;
-    return ((va ^ this.#hi[entry]!) & this.#mask[entry]!) === 0 && (tid === pid || tid === 0);
+  private matches(entry: number, va: Va, pid: number): boolean {
+    const tid = this.tid[entry]!;
+    return ((va ^ this.hi[entry]!) & this.mask[entry]!) === 0 && (tid === pid || tid === 0);
   }
 
-  #physical(entry: number, va: Va): Pa {
-    const mask = this.#mask[entry]!;
-    return ((this.#lo[entry]! & mask) | (va & ~mask)) >>> 0;
+  private physical(entry: number, va: Va): Pa {
+    const mask = this.mask[entry]!;
+    return ((this.lo[entry]! & mask) | (va & ~mask)) >>> 0;
   }
 
-  /** The matching entry of lowest index, remembered for its address; or NONE. */
-  #search(va: Va, pid: number): number {
+  /** The matching entry of lowest index, or NONE. */
+  private search(va: Va, pid: number): number {
     const at = (va >>> CHAIN_SHIFT) & (CHAINS - 1);
     let found = NONE;
-    for (let entry = this.#chain[at]!; entry !== NONE; entry = this.#next[entry]!)
-      if (this.#matches(entry, va, pid) && (found === NONE || entry < found)) found = entry;
-    for (let entry = this.#chain[LARGE]!; entry !== NONE; entry = this.#next[entry]!)
-      if (this.#matches(entry, va, pid) && (found === NONE || entry < found)) found = entry;
-    if (found !== NONE) this.#recent[at] = found;
+    for (let entry = this.chain[at]!; entry !== NONE; entry = this.next[entry]!)
+      if (this.matches(entry, va, pid) && (found === NONE || entry < found)) found = entry;
+    for (let entry = this.chain[LARGE]!; entry !== NONE; entry = this.next[entry]!)
+      if (this.matches(entry, va, pid) && (found === NONE || entry < found)) found = entry;
     return found;
   }
 
-  #fault(
+  private fault(
     va: Va,
     need: number,
     user: boolean,
@@ -182,10 +186,10 @@ export class Ibm4xxMmu implements Mmu {
     vector: number,
     esr: number,
   ): typeof FAULT {
-    this.stats.faults++;
+    this.counts.faults++;
     this.vector = vector;
     this.faultPid = pid;
-    this.srr1 = this.#msr | (user ? MSR_PR : 0);
+    this.srr1 = this.msr | (user ? MSR_PR : 0);
     this.esr = esr | ((need & VM_PROT_WRITE) === 0 ? 0 : ESR_DST);
     if (need === VM_PROT_EXECUTE) this.srr0 = va;
     else this.dear = va;
@@ -199,134 +203,135 @@ export class Ibm4xxMmu implements Mmu {
    * @param word {@link TLBHI} or {@link TLBLO}
    */
   tlbwe(entry: number, word: number, value: number): void {
+    this.front.invalidate();
     if (word === TLBLO) {
-      this.#lo[entry] = value;
-      this.#grade(entry);
+      this.lo[entry] = value;
+      this.grade(entry);
       return;
     }
-    this.#unlink(entry);
-    this.#hi[entry] = value;
-    this.#tid[entry] = this.#pid;
-    this.#mask[entry] = pageMask((value & TLB_SIZE) >>> TLB_SIZE_SHIFT);
-    this.#link(entry);
+    this.unlink(entry);
+    this.hi[entry] = value;
+    this.tid[entry] = this.pid;
+    this.mask[entry] = pageMask((value & TLB_SIZE) >>> TLB_SIZE_SHIFT);
+    this.link(entry);
   }
 
   /** `tlbre`: reads one word of an entry. Reading TLBHI puts the entry's TID into the PID. */
   tlbre(entry: number, word: number): number {
-    if (word === TLBLO) return this.#lo[entry]! >>> 0;
-    this.#pid = this.#tid[entry]!;
-    return this.#hi[entry]! >>> 0;
+    if (word === TLBLO) return this.lo[entry]! >>> 0;
+    this.mtpid(this.tid[entry]!);
+    return this.hi[entry]! >>> 0;
   }
 
   /** `tlbsx.`: the index of the entry for an address under the PID, or {@link TLBSX_MISS}. */
   tlbsx(ea: Va): number {
-    return this.#search(ea, this.#pid);
+    return this.search(ea, this.pid);
   }
 
-  #valid(entry: number): boolean {
-    return (this.#hi[entry]! & TLB_VALID) !== 0;
+  private valid(entry: number): boolean {
+    return (this.hi[entry]! & TLB_VALID) !== 0;
   }
 
-  #chainOf(entry: number): number {
-    const size = (this.#hi[entry]! & TLB_SIZE) >>> TLB_SIZE_SHIFT;
-    return size > TLB_SIZE_16K ? LARGE : (this.#hi[entry]! >>> CHAIN_SHIFT) & (CHAINS - 1);
+  private chainOf(entry: number): number {
+    const size = (this.hi[entry]! & TLB_SIZE) >>> TLB_SIZE_SHIFT;
+    return size > TLB_SIZE_16K ? LARGE : (this.hi[entry]! >>> CHAIN_SHIFT) & (CHAINS - 1);
   }
 
-  #link(entry: number): void {
-    if (!this.#valid(entry)) return;
-    const chain = this.#chainOf(entry);
-    this.#next[entry] = this.#chain[chain]!;
-    this.#chain[chain] = entry;
-    this.#forget(chain);
+  private link(entry: number): void {
+    if (!this.valid(entry)) return;
+    const chain = this.chainOf(entry);
+    this.next[entry] = this.chain[chain]!;
+    this.chain[chain] = entry;
+    if (this.mask[entry] === TINY_PAGE) this.tinyPages++;
   }
 
-  #unlink(entry: number): void {
-    if (!this.#valid(entry)) return;
-    const chain = this.#chainOf(entry);
-    const after = this.#next[entry]!;
-    if (this.#chain[chain] === entry) this.#chain[chain] = after;
+  private unlink(entry: number): void {
+    if (!this.valid(entry)) return;
+    if (this.mask[entry] === TINY_PAGE) this.tinyPages--;
+    const chain = this.chainOf(entry);
+    const after = this.next[entry]!;
+    if (this.chain[chain] === entry) this.chain[chain] = after;
     else {
-      let before = this.#chain[chain]!;
-      while (this.#next[before] !== entry) before = this.#next[before]!;
-      this.#next[before] = after;
+      let before = this.chain[chain]!;
+      while (this.next[before] !== entry) before = this.next[before]!;
+      this.next[before] = after;
     }
-    this.#forget(chain);
   }
 
-  #forget(chain: number): void {
-    if (chain === LARGE) this.#recent.fill(NONE);
-    else this.#recent[chain] = NONE;
-  }
-
-  #grade(entry: number): void {
-    const lo = this.#lo[entry]!;
-    this.#rights[entry] =
-      entryRights(lo, this.#zpr, true) | (entryRights(lo, this.#zpr, false) << KERNEL_RIGHTS_SHIFT);
+  private grade(entry: number): void {
+    const lo = this.lo[entry]!;
+    this.rights[entry] =
+      entryRights(lo, this.zpr, true) | (entryRights(lo, this.zpr, false) << KERNEL_RIGHTS_SHIFT);
   }
 
   /** `mtspr PID`: the kernel's, which the TLB instructions use. */
   mtpid(pid: number): void {
-    this.#pid = pid & 0xff;
+    this.pid = pid & 0xff;
+    this.front.invalidate();
   }
 
   /** `mfspr PID`. */
   mfpid(): number {
-    return this.#pid;
+    return this.pid;
   }
 
   /** The PID that the return to user mode loads, and that copyin and copyout borrow. */
   loadUserPid(pid: number): void {
-    this.#userPid = pid & 0xff;
+    this.userPid = pid & 0xff;
+    this.front.invalidate();
   }
 
   /** `mtspr ZPR`. */
   mtzpr(zpr: number): void {
-    this.#zpr = zpr;
-    for (let entry = 0; entry < NTLB; entry++) this.#grade(entry);
+    this.zpr = zpr;
+    this.front.invalidate();
+    for (let entry = 0; entry < NTLB; entry++) this.grade(entry);
   }
 
   /** `mtmsr`: translation on or off. PR comes with each access. */
   mtmsr(value: number): void {
-    this.#msr = value & ~MSR_PR;
-    this.#relocated =
+    this.msr = value & ~MSR_PR;
+    this.front.invalidate();
+    this.relocated =
       ((value & MSR_DR) === 0 ? 0 : VM_PROT_READ | VM_PROT_WRITE) |
       ((value & MSR_IR) === 0 ? 0 : VM_PROT_EXECUTE);
   }
 
   /** Invalidates an entry: `tlbwe` of TLBHI with V clear, counted and told as a flush of its page. */
   invalidate(entry: number): void {
-    const va = (this.#hi[entry]! & TLB_EPN) >>> 0;
+    const va = (this.hi[entry]! & TLB_EPN) >>> 0;
     this.tlbwe(entry, TLBHI, 0);
-    this.stats.pageFlushes++;
-    if (this.#events?.watched) this.#events.emit('tlb.flushPage', this.cpu, va);
+    this.counts.pageFlushes++;
+    if (this.events?.watched) this.events.emit('tlb.flushPage', this.cpu, va);
   }
 
   /** `tlbia`: every entry, the ones that software locks included. */
   flushAll(): void {
+    this.front.invalidate();
     for (let entry = 0; entry < NTLB; entry++) {
-      this.#unlink(entry);
-      this.#hi[entry]! &= ~TLB_VALID;
+      this.unlink(entry);
+      this.hi[entry]! &= ~TLB_VALID;
     }
-    this.stats.fullFlushes++;
-    if (this.#events?.watched) this.#events.emit('tlb.flush', this.cpu, 0);
+    this.counts.fullFlushes++;
+    if (this.events?.watched) this.events.emit('tlb.flush', this.cpu, 0);
   }
 
   registers(): Readonly<Record<string, number>> {
     const names: Record<string, number> = {
-      MSR: this.#msr,
-      PID: this.#pid,
-      'PID.user': this.#userPid,
-      ZPR: this.#zpr >>> 0,
+      MSR: this.msr,
+      PID: this.pid,
+      'PID.user': this.userPid,
+      ZPR: this.zpr >>> 0,
       DEAR: this.dear,
       ESR: this.esr,
       SRR0: this.srr0,
       SRR1: this.srr1,
     };
     for (let entry = 0; entry < NTLB; entry++) {
-      if (!this.#valid(entry)) continue;
-      names[`TLB${entry}.HI`] = this.#hi[entry]! >>> 0;
-      names[`TLB${entry}.LO`] = this.#lo[entry]! >>> 0;
-      names[`TLB${entry}.TID`] = this.#tid[entry]!;
+      if (!this.valid(entry)) continue;
+      names[`TLB${entry}.HI`] = this.hi[entry]! >>> 0;
+      names[`TLB${entry}.LO`] = this.lo[entry]! >>> 0;
+      names[`TLB${entry}.TID`] = this.tid[entry]!;
     }
     return names;
   }

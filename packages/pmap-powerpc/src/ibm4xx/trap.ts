@@ -43,11 +43,11 @@ const PAGE_16M_MASK = 0xff000000;
  */
 export class Ibm4xxTrap {
   readonly fault: Fault = { va: 0, access: VM_PROT_READ, type: VM_FAULT_INVALID, kernel: false };
-  readonly #mmu: Ibm4xxMmu;
-  readonly #tlb: TlbInfo;
-  readonly #contexts: Contexts;
-  readonly #tables: PageTables;
-  readonly #events: EventStream;
+  private readonly mmu: Ibm4xxMmu;
+  private readonly tlb: TlbInfo;
+  private readonly contexts: Contexts;
+  private readonly tables: PageTables;
+  private readonly events: EventStream;
 
   constructor(
     mmu: Ibm4xxMmu,
@@ -56,16 +56,16 @@ export class Ibm4xxTrap {
     tables: PageTables,
     events: EventStream,
   ) {
-    this.#mmu = mmu;
-    this.#tlb = tlb;
-    this.#contexts = contexts;
-    this.#tables = tables;
-    this.#events = events;
+    this.mmu = mmu;
+    this.tlb = tlb;
+    this.contexts = contexts;
+    this.tables = tables;
+    this.events = events;
   }
 
   trap(): TrapOutcome {
     const { fault } = this;
-    const { vector, dear, srr0, srr1, esr, faultPid, cpu } = this.#mmu;
+    const { vector, dear, srr0, srr1, esr, faultPid, cpu } = this.mmu;
     const fetch = vector === EXC_ISI || vector === EXC_ITMISS;
     const miss = vector === EXC_DTMISS || vector === EXC_ITMISS;
     fault.va = fetch ? srr0 : dear;
@@ -74,22 +74,22 @@ export class Ibm4xxTrap {
     // DIZ says who was refused, not what: 2001's trap() took it for a store.
     if (fetch) fault.access = VM_PROT_EXECUTE;
     else fault.access = (esr & ESR_DST) === 0 ? VM_PROT_READ : VM_PROT_WRITE;
-    const outcome = miss && this.#tlbMiss(fault.va, faultPid) ? TRAP_SETTLED : TRAP_FAULT;
-    if (this.#events.watched) this.#events.emit('mmu.fault', cpu, fault.va, fault.access, outcome);
+    const outcome = miss && this.tlbMiss(fault.va, faultPid) ? TRAP_SETTLED : TRAP_FAULT;
+    if (this.events.watched) this.events.emit('mmu.fault', cpu, fault.va, fault.access, outcome);
     return outcome;
   }
 
   /** pmap_tlbmiss: loads the entry for an address under a PID. False if the tables have none. */
-  #tlbMiss(va: Va, pid: number): boolean {
-    const tte = pid === KERNEL_PID && va < KERNEL_MIN ? directTte(va) : this.#walk(va, pid);
+  private tlbMiss(va: Va, pid: number): boolean {
+    const tte = pid === KERNEL_PID && va < KERNEL_MIN ? directTte(va) : this.walk(va, pid);
     if (tte === 0) return false;
-    this.#tlb.enter(pid, va, tte);
+    this.tlb.enter(pid, va, tte);
     return true;
   }
 
-  #walk(va: Va, pid: number): number {
-    const pmap = this.#contexts.pmapOf(pid);
-    return pmap < 0 ? 0 : this.#tables.lookup(pmap, va);
+  private walk(va: Va, pid: number): number {
+    const pmap = this.contexts.pmapOf(pid);
+    return pmap < 0 ? 0 : this.tables.lookup(pmap, va);
   }
 }
 

@@ -163,6 +163,36 @@ describe('the OEA’s TLBs', () => {
     expect(mmu.translate(EA, VM_PROT_READ)).toBe(FAULT);
   });
 
+  it('forget what a hit showed when a segment register, a BAT, the MSR or another entry says otherwise', () => {
+    const [mmu, memory] = machine();
+    const often = () => [1, 2, 3].map(() => mmu.translate(EA, VM_PROT_READ));
+    mmu.mtsr(0, VSID);
+    writePte(memory, VSID, EA, pteLo(PA, 2));
+    writePte(memory, VSID + 0x100, EA, pteLo(PA + 0x1000, 2));
+    expect(often()).toEqual([PA, PA, PA]);
+    mmu.mtsr(0, VSID + 0x100);
+    expect(often()).toEqual([PA + 0x1000, PA + 0x1000, PA + 0x1000]);
+    mmu.mtdbat(0, 0x00000002, 0x00000002);
+    expect(often()).toEqual([EA, EA, EA]);
+    mmu.mtdbat(0, 0, 0);
+    mmu.mtmsr(0);
+    expect(often()).toEqual([EA, EA, EA]);
+    mmu.mtmsr(0x8030);
+    expect(often()).toEqual([PA + 0x1000, PA + 0x1000, PA + 0x1000]);
+    expect(mmu.stats.lookups).toBe(15);
+    expect(mmu.mftb()).toBe(15);
+  });
+
+  it('let no store pass on the strength of loads: the first sets C', () => {
+    const [mmu, memory] = machine();
+    mmu.mtsr(0, VSID);
+    const pte = writePte(memory, VSID, EA, pteLo(PA, 2));
+    for (const need of [VM_PROT_READ, VM_PROT_READ, VM_PROT_READ]) mmu.translate(EA, need);
+    expect(memory.readBe32(pte + 4) & 0x80).toBe(0);
+    expect(mmu.translate(EA, VM_PROT_WRITE)).toBe(PA);
+    expect(memory.readBe32(pte + 4) & 0x80).toBe(0x80);
+  });
+
   it('keep loads and fetches apart', () => {
     const [mmu, memory] = machine();
     mmu.mtsr(0, VSID);
@@ -250,6 +280,17 @@ describe('copyin’s window', () => {
     expect(mmu.translate(EA, VM_PROT_READ | ACCESS_USERSPACE)).toBe(PA);
     mmu.loadUserSegments(Array.from({ length: 16 }, () => 0x200));
     expect(mmu.translate(EA, VM_PROT_READ | ACCESS_USERSPACE)).toBe(PA + 0x1000);
+  });
+
+  it('knows which segment it shows, also between segments that are the same', () => {
+    const [mmu, memory] = machine();
+    writePte(memory, 0x100, EA, pteLo(PA, 2));
+    mmu.loadUserSegments(Array.from({ length: 16 }, () => 0x100));
+    const shown = [0, 0, 1, 1, 0, 0].map((segment) => {
+      mmu.translate(segment * 0x10000000 + EA, VM_PROT_READ | ACCESS_USERSPACE);
+      return mmu.windowSegment;
+    });
+    expect(shown).toEqual([0, 0, 1, 1, 0, 0]);
   });
 });
 

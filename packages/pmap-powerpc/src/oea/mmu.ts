@@ -2,8 +2,10 @@ import {
   ACCESS_USER,
   ACCESS_USERSPACE,
   FAULT,
+  FRONT_MISS,
   TLB_MISS,
   Tlb,
+  TranslationFront,
   VM_PROT_EXECUTE,
   VM_PROT_READ,
   VM_PROT_WRITE,
@@ -115,7 +117,6 @@ const WORD1_SHIFT = 8;
 export class OeaMmu implements Mmu {
   readonly cpu: number;
   readonly dataCache: null = null;
-  readonly stats: MmuStats = mmuStats();
   readonly model: OeaModel;
   readonly dtlb: Tlb;
   readonly itlb: Tlb;
@@ -127,21 +128,27 @@ export class OeaMmu implements Mmu {
   srr0 = 0;
   srr1 = 0;
 
-  readonly #memory: PhysicalMemory;
-  readonly #events: EventStream | null;
-  readonly #bus: OeaMmu[];
-  readonly #broadcasts: boolean;
-  readonly #dbat: BatArray = new BatArray();
-  readonly #ibat: BatArray = new BatArray();
-  readonly #sr: Int32Array = new Int32Array(2 * USER_BANK);
+  private readonly memory: PhysicalMemory;
+  private readonly events: EventStream | null;
+  private readonly bus: OeaMmu[];
+  private readonly broadcasts: boolean;
+  private readonly dbat: BatArray = new BatArray();
+  private readonly ibat: BatArray = new BatArray();
+  private readonly sr: Int32Array = new Int32Array(2 * USER_BANK);
   /** VSID of each segment in which a data access, or a fetch, may use the TLB at once; else SLOW. */
-  readonly #dataVsid: Int32Array = new Int32Array(2 * USER_BANK);
-  readonly #fetchVsid: Int32Array = new Int32Array(2 * USER_BANK);
+  private readonly dataVsid: Int32Array = new Int32Array(2 * USER_BANK);
+  private readonly fetchVsid: Int32Array = new Int32Array(2 * USER_BANK);
   /** 0 where the key is 0, KEY_1_SHIFT where it is 1. */
-  readonly #keyShift: Uint8Array = new Uint8Array(2 * USER_BANK);
-  #msr: number = MSR_EE;
-  #sdr1 = 0;
-  #timebase = 0;
+  private readonly keyShift: Uint8Array = new Uint8Array(2 * USER_BANK);
+  private msr: number = MSR_EE;
+  private sdr1 = 0;
+  private timebase = 0;
+  /**
+   * The TLBs replace round-robin and so take no notice of hits. What is in front is in the TLB behind, with C set
+   * if it answers stores, or was translated by a BAT or not at all; registers that decide empty it.
+   */
+  private readonly front: TranslationFront = new TranslationFront();
+  private readonly counts: MmuStats = mmuStats();
 
   /**
    * @param memory where the page table lies
@@ -158,35 +165,51 @@ export class OeaMmu implements Mmu {
     events: EventStream | null = null,
   ) {
     const { sets, broadcasts } = GEOMETRY[model];
-    this.#memory = memory;
+    this.memory = memory;
     this.cpu = cpu;
     this.model = model;
     this.dtlb = new Tlb(sets, 2);
     this.itlb = new Tlb(sets, 2);
-    this.#bus = bus;
-    this.#broadcasts = broadcasts;
-    this.#events = events;
+    this.bus = bus;
+    this.broadcasts = broadcasts;
+    this.events = events;
     bus.push(this);
-    this.#refreshAll();
+    this.refreshAll();
   }
 
   translate(va: Va, access: Access): Pa {
-    this.stats.lookups++;
+    const pa = this.front.find(va, access);
+    return (pa | 0) === FRONT_MISS ? this.lookup(va, access) : pa;
+  }
+
+  get stats(): MmuStats {
+    this.counts.lookups += this.front.takeHits();
+    return this.counts;
+  }
+
+  /** Asks the TLB if the segment allows that at once, and makes all the checks if not. */
+  private lookup(va: Va, access: Access): Pa {
+    this.counts.lookups += this.front.takeHits() + 1;
     const need = access & 7;
-    if ((access & (ACCESS_USER | ACCESS_USERSPACE)) === ACCESS_USERSPACE) va = this.#userWindow(va);
-    const space = ((access & ACCESS_USER) << 1) | (va >>> SEGMENT_SHIFT);
+    const window = (access & (ACCESS_USER | ACCESS_USERSPACE)) === ACCESS_USERSPACE;
+    const ea = window ? this.userWindow(va) : va;
+    const space = ((access & ACCESS_USER) << 1) | (ea >>> SEGMENT_SHIFT);
     const fetch = need === VM_PROT_EXECUTE;
-    const vsid = fetch ? this.#fetchVsid[space]! : this.#dataVsid[space]!;
+    const vsid = fetch ? this.fetchVsid[space]! : this.dataVsid[space]!;
     if (vsid !== SLOW) {
       const tlb = fetch ? this.itlb : this.dtlb;
-      const entry = tlb.lookup((va >>> 12) & PAGE_INDEX_MASK, vsid);
-      if (entry !== TLB_MISS && ((tlb.bits[entry]! >>> this.#keyShift[space]!) & need) === need)
-        return ((tlb.frame[entry]! << 12) | (va & 0xfff)) >>> 0;
+      const entry = tlb.lookup((ea >>> 12) & PAGE_INDEX_MASK, vsid);
+      if (entry !== TLB_MISS && ((tlb.bits[entry]! >>> this.keyShift[space]!) & need) === need)
+        return this.front.remember(va, access, ((tlb.frame[entry]! << 12) | (ea & 0xfff)) >>> 0);
     }
-    if (fetch || (need & VM_PROT_EXECUTE) === 0) return this.#checks(va, space, need);
-    // A fetch and a data access in one: the fetch comes first, and both must succeed.
-    const fetched = this.#checks(va, space, VM_PROT_EXECUTE);
-    return fetched === FAULT ? FAULT : this.#checks(va, space, need & ~VM_PROT_EXECUTE);
+    let pa: Pa;
+    if (fetch || (need & VM_PROT_EXECUTE) === 0) pa = this.checks(ea, space, need);
+    else {
+      // A fetch and a data access in one: the fetch comes first, and both must succeed.
+      pa = this.checks(ea, space, VM_PROT_EXECUTE);
+      if (pa !== FAULT) pa = this.checks(ea, space, need & ~VM_PROT_EXECUTE);
+    }
+    return pa === FAULT ? FAULT : this.front.remember(va, access, pa);
   }
 
   /**
@@ -194,30 +217,30 @@ export class OeaMmu implements Mmu {
    *
    *     real mode → BAT → T → N → TLB → page table
    */
-  #checks(ea: Va, space: number, need: number): Pa {
+  private checks(ea: Va, space: number, need: number): Pa {
     const fetch = need === VM_PROT_EXECUTE;
-    if ((this.#msr & (fetch ? MSR_IR : MSR_DR)) === 0) return ea;
-    const bats = fetch ? this.#ibat : this.#dbat;
+    if ((this.msr & (fetch ? MSR_IR : MSR_DR)) === 0) return ea;
+    const bats = fetch ? this.ibat : this.dbat;
     const pair = bats.find(ea, space >= USER_BANK);
     if (pair !== BAT_MISS) {
       const wanted = fetch ? VM_PROT_READ : need;
       if ((bats.rights(pair) & wanted) !== wanted)
-        return this.#fault(ea, space, need, DSISR_PROTECT, SRR1_PROTECT);
+        return this.fault(ea, space, need, DSISR_PROTECT, SRR1_PROTECT);
       return bats.translate(pair, ea) >>> 0;
     }
-    const sr = this.#sr[space]!;
-    if ((sr & SR_T) !== 0) return this.#fault(ea, space, need, DSISR_DIRECT, SRR1_NOEXEC);
-    if (fetch && (sr & SR_N) !== 0) return this.#fault(ea, space, need, 0, SRR1_NOEXEC);
+    const sr = this.sr[space]!;
+    if ((sr & SR_T) !== 0) return this.fault(ea, space, need, DSISR_DIRECT, SRR1_NOEXEC);
+    if (fetch && (sr & SR_N) !== 0) return this.fault(ea, space, need, 0, SRR1_NOEXEC);
     const tlb = fetch ? this.itlb : this.dtlb;
     const entry = tlb.lookup((ea >>> 12) & PAGE_INDEX_MASK, sr & SR_VSID);
     if (entry !== TLB_MISS) {
       const word1 = tlb.bits[entry]! >>> WORD1_SHIFT;
-      const denied = this.#denial(word1, space, need);
-      if (denied !== 0) return this.#fault(ea, space, need, DSISR_PROTECT, denied);
+      const denied = this.denial(word1, space, need);
+      if (denied !== 0) return this.fault(ea, space, need, DSISR_PROTECT, denied);
       const marked = (need & VM_PROT_WRITE) === 0 || (word1 & PTE_CHG) !== 0;
       if (marked) return ((tlb.frame[entry]! << 12) | (ea & 0xfff)) >>> 0;
     }
-    return this.#walk(ea, space, need);
+    return this.walk(ea, space, need);
   }
 
   /**
@@ -233,20 +256,20 @@ export class OeaMmu implements Mmu {
    *     PTE    V VSID H API  │  RPN R C WIMG PP                    H=0: group of h
    *                                                                H=1: group of ¬h
    */
-  #walk(ea: Va, space: number, need: number): Pa {
-    const memory = this.#memory;
-    this.stats.misses++;
-    const vsid = this.#sr[space]! & SR_VSID;
+  private walk(ea: Va, space: number, need: number): Pa {
+    const memory = this.memory;
+    this.counts.misses++;
+    const vsid = this.sr[space]! & SR_VSID;
     let hash = primaryHash(vsid, ea);
-    let pte = this.#search(hash, pteHi(vsid, ea) | 0);
+    let pte = this.search(hash, pteHi(vsid, ea) | 0);
     if (pte === FAULT) {
       hash = secondaryHash(hash);
-      pte = this.#search(hash, pteHi(vsid, ea) | PTE_HID);
+      pte = this.search(hash, pteHi(vsid, ea) | PTE_HID);
     }
-    if (pte === FAULT) return this.#fault(ea, space, need, DSISR_NOTFOUND, SRR1_NOTFOUND);
+    if (pte === FAULT) return this.fault(ea, space, need, DSISR_NOTFOUND, SRR1_NOTFOUND);
     let word1 = memory.readBe32(pte + 4) | 0;
-    const denied = this.#denial(word1, space, need);
-    if (denied !== 0) return this.#fault(ea, space, need, DSISR_PROTECT, denied);
+    const denied = this.denial(word1, space, need);
+    if (denied !== 0) return this.fault(ea, space, need, DSISR_PROTECT, denied);
     if ((word1 & PTE_REF) === 0) {
       word1 |= PTE_REF;
       memory.write8(pte + PTE_REF_BYTE, (word1 >>> 8) & 0xff);
@@ -257,30 +280,31 @@ export class OeaMmu implements Mmu {
     }
     const tlb = need === VM_PROT_EXECUTE ? this.itlb : this.dtlb;
     tlb.insert((ea >>> 12) & PAGE_INDEX_MASK, vsid, word1 >>> 12, entryBits(word1, need));
+    this.front.invalidate();
     return ((word1 & ~0xfff) | (ea & 0xfff)) >>> 0;
   }
 
   /** The PTE of one group whose word 0 is `want`, read in order from slot 0; or FAULT. */
-  #search(hash: number, want: number): Pa {
-    const memory = this.#memory;
-    const group = ptegAddress(this.#sdr1, hash);
+  private search(hash: number, want: number): Pa {
+    const memory = this.memory;
+    const group = ptegAddress(this.sdr1, hash);
     for (let pte = group; pte < group + PTEG_SLOTS * PTE_BYTES; pte += PTE_BYTES)
       if ((memory.readBe32(pte) | 0) === want) return pte;
     return FAULT;
   }
 
   /** 0 if word 1 and the segment's key allow the access, else the ISI code of why not. */
-  #denial(word1: number, space: number, need: number): number {
-    const rights = keyPpRights(this.#keyShift[space] === 0 ? 0 : 1, word1 & PTE_PP);
+  private denial(word1: number, space: number, need: number): number {
+    const rights = keyPpRights(this.keyShift[space] === 0 ? 0 : 1, word1 & PTE_PP);
     if (need !== VM_PROT_EXECUTE) return (rights & need) === need ? 0 : SRR1_PROTECT;
     if ((rights & VM_PROT_READ) === 0) return SRR1_PROTECT;
     return (word1 & PTE_G) === 0 ? 0 : SRR1_NOEXEC;
   }
 
   /** Fills in the fault record. The DSI's store bit is the one for accesses that store. */
-  #fault(ea: Va, space: number, need: number, dsisr: number, srr1: number): typeof FAULT {
-    const msr = this.#msr | (space >= USER_BANK ? MSR_PR : 0);
-    this.stats.faults++;
+  private fault(ea: Va, space: number, need: number, dsisr: number, srr1: number): typeof FAULT {
+    const msr = this.msr | (space >= USER_BANK ? MSR_PR : 0);
+    this.counts.faults++;
     if (need === VM_PROT_EXECUTE) {
       this.vector = EXC_ISI;
       this.srr0 = ea;
@@ -294,11 +318,15 @@ export class OeaMmu implements Mmu {
     return FAULT;
   }
 
-  /** What copyin and copyout do before they touch user memory; the address inside the window. */
-  #userWindow(va: Va): Va {
-    const segment = this.#sr[USER_BANK + (va >>> SEGMENT_SHIFT)]!;
-    if (this.#sr[USER_SR] !== segment) this.mtsr(USER_SR, segment);
-    this.windowSegment = va >>> SEGMENT_SHIFT;
+  /**
+   * What copyin and copyout do before they touch user memory; the address inside the window. While the window
+   * stays where it is there is nothing to do, so an access through it may be answered from the front.
+   */
+  private userWindow(va: Va): Va {
+    const shown = va >>> SEGMENT_SHIFT;
+    const segment = this.sr[USER_BANK + shown]!;
+    if (this.sr[USER_SR] !== segment || this.windowSegment !== shown) this.mtsr(USER_SR, segment);
+    this.windowSegment = shown;
     return ((USER_SR << SEGMENT_SHIFT) | (va & 0x0fffffff)) >>> 0;
   }
 
@@ -307,27 +335,27 @@ export class OeaMmu implements Mmu {
 
   /** `mtsr`: one segment register of the image in force while the kernel runs. */
   mtsr(segment: number, value: number): void {
-    this.#sr[segment] = value;
-    this.#refresh(segment);
+    this.sr[segment] = value;
+    this.refresh(segment);
   }
 
   /** The sixteen segment registers that the return to user mode loads. */
   loadUserSegments(values: Readonly<ArrayLike<number>>): void {
     for (let segment = 0; segment < 16; segment++) {
-      this.#sr[USER_BANK + segment] = values[segment]!;
-      this.#refresh(USER_BANK + segment);
+      this.sr[USER_BANK + segment] = values[segment]!;
+      this.refresh(USER_BANK + segment);
     }
   }
 
   /** The segment register that decides for an address at a privilege. */
   segmentOf(ea: Va, user: boolean): number {
-    return this.#sr[(user ? USER_BANK : 0) + (ea >>> SEGMENT_SHIFT)]! >>> 0;
+    return this.sr[(user ? USER_BANK : 0) + (ea >>> SEGMENT_SHIFT)]! >>> 0;
   }
 
   /** `mtmsr`: translation on or off. PR comes with each access. */
   mtmsr(value: number): void {
-    this.#msr = value & ~MSR_PR;
-    this.#refreshAll();
+    this.msr = value & ~MSR_PR;
+    this.refreshAll();
   }
 
   /**
@@ -341,29 +369,29 @@ export class OeaMmu implements Mmu {
       throw new RangeError(
         `SDR1 wants HTABMASK as right-aligned ones and HTABORG zero under them, given 0x${(value >>> 0).toString(16)}`,
       );
-    this.#sdr1 = value & (SDR1_HTABORG | SDR1_HTABMASK);
+    this.sdr1 = value & (SDR1_HTABORG | SDR1_HTABMASK);
   }
 
   /** Writes a data BAT pair. */
   mtdbat(pair: number, upper: number, lower: number): void {
-    this.#dbat.set(pair, upper, lower);
-    this.#refreshAll();
+    this.dbat.set(pair, upper, lower);
+    this.refreshAll();
   }
 
   /** Writes an instruction BAT pair. */
   mtibat(pair: number, upper: number, lower: number): void {
-    this.#ibat.set(pair, upper, lower);
-    this.#refreshAll();
+    this.ibat.set(pair, upper, lower);
+    this.refreshAll();
   }
 
   /** `mftb`: the time base, which the model lets tick once a translation. */
   mftb(): number {
-    return this.#timebase + this.stats.lookups;
+    return this.timebase + this.stats.lookups;
   }
 
   /** `mttb`: sets the time base, so that what software draws from it can be foretold. */
   mttb(value: number): void {
-    this.#timebase = value - this.stats.lookups;
+    this.timebase = value - this.stats.lookups;
   }
 
   /**
@@ -371,71 +399,72 @@ export class OeaMmu implements Mmu {
    * both TLBs and whatever its VSID; on a 604, of every processor on the bus.
    */
   tlbie(ea: Va): void {
-    if (!this.#broadcasts) return this.#invalidateClass(ea);
-    for (const mmu of this.#bus) {
-      mmu.#invalidateClass(ea);
-      if (mmu !== this && this.#events?.watched)
-        this.#events.emit('tlb.shootdown', this.cpu, mmu.cpu, ea);
+    if (!this.broadcasts) return this.invalidateClass(ea);
+    for (const mmu of this.bus) {
+      mmu.invalidateClass(ea);
+      if (mmu !== this && this.events?.watched)
+        this.events.emit('tlb.shootdown', this.cpu, mmu.cpu, ea);
     }
   }
 
-  #invalidateClass(ea: Va): void {
+  private invalidateClass(ea: Va): void {
+    this.front.invalidate();
     const { dtlb, itlb } = this;
     const first = ((ea >>> 12) & (dtlb.sets - 1)) * 2;
     dtlb.drop(first);
     dtlb.drop(first + 1);
     itlb.drop(first);
     itlb.drop(first + 1);
-    this.stats.pageFlushes++;
-    if (this.#events?.watched) this.#events.emit('tlb.flushPage', this.cpu, ea);
+    this.counts.pageFlushes++;
+    if (this.events?.watched) this.events.emit('tlb.flushPage', this.cpu, ea);
   }
 
   /** `tlbia`, or the loop of `tlbie` over every class where a processor lacks it. */
   flushAll(): void {
+    this.front.invalidate();
     this.dtlb.flushAll();
     this.itlb.flushAll();
-    this.stats.fullFlushes++;
-    if (this.#events?.watched) this.#events.emit('tlb.flush', this.cpu, 0);
+    this.counts.fullFlushes++;
+    if (this.events?.watched) this.events.emit('tlb.flush', this.cpu, 0);
   }
 
-  #refreshAll(): void {
-    for (let space = 0; space < 2 * USER_BANK; space++) this.#refresh(space);
+  private refreshAll(): void {
+    for (let space = 0; space < 2 * USER_BANK; space++) this.refresh(space);
   }
 
   /** Brings the fast path's tables up to date with the registers, for one segment at one privilege. */
-  #refresh(space: number): void {
-    const sr = this.#sr[space]!;
+  private refresh(space: number): void {
+    this.front.invalidate();
+    const sr = this.sr[space]!;
     const user = space >= USER_BANK;
     const segment = space & 15;
     const data =
-      (this.#msr & MSR_DR) !== 0 && (sr & SR_T) === 0 && !this.#dbat.touches(segment, user);
+      (this.msr & MSR_DR) !== 0 && (sr & SR_T) === 0 && !this.dbat.touches(segment, user);
     const fetch =
-      (this.#msr & MSR_IR) !== 0 &&
-      (sr & (SR_T | SR_N)) === 0 &&
-      !this.#ibat.touches(segment, user);
-    this.#dataVsid[space] = data ? sr & SR_VSID : SLOW;
-    this.#fetchVsid[space] = fetch ? sr & SR_VSID : SLOW;
-    this.#keyShift[space] = (sr & (user ? SR_KP : SR_KS)) === 0 ? 0 : KEY_1_SHIFT;
+      (this.msr & MSR_IR) !== 0 && (sr & (SR_T | SR_N)) === 0 && !this.ibat.touches(segment, user);
+    this.dataVsid[space] = data ? sr & SR_VSID : SLOW;
+    this.fetchVsid[space] = fetch ? sr & SR_VSID : SLOW;
+    this.keyShift[space] = (sr & (user ? SR_KP : SR_KS)) === 0 ? 0 : KEY_1_SHIFT;
   }
 
   registers(): Readonly<Record<string, number>> {
     const names: Record<string, number> = {
-      MSR: this.#msr,
-      SDR1: this.#sdr1 >>> 0,
+      MSR: this.msr,
+      SDR1: this.sdr1 >>> 0,
       DAR: this.dar,
       DSISR: this.dsisr,
       SRR0: this.srr0,
       SRR1: this.srr1,
     };
     for (let segment = 0; segment < 16; segment++) {
-      names[`SR${segment}`] = this.#sr[segment]! >>> 0;
-      names[`SR${segment}.user`] = this.#sr[USER_BANK + segment]! >>> 0;
+      names[`SR${segment}`] = this.sr[segment]! >>> 0;
+      names[`SR${segment}.user`] = this.sr[USER_BANK + segment]! >>> 0;
     }
     for (let pair = 0; pair < BAT_PAIRS; pair++) {
-      names[`DBAT${pair}U`] = this.#dbat.upper(pair);
-      names[`DBAT${pair}L`] = this.#dbat.lower(pair);
-      names[`IBAT${pair}U`] = this.#ibat.upper(pair);
-      names[`IBAT${pair}L`] = this.#ibat.lower(pair);
+      names[`DBAT${pair}U`] = this.dbat.upper(pair);
+      names[`DBAT${pair}L`] = this.dbat.lower(pair);
+      names[`IBAT${pair}U`] = this.ibat.upper(pair);
+      names[`IBAT${pair}L`] = this.ibat.lower(pair);
     }
     return names;
   }

@@ -93,55 +93,55 @@ export class OeaPmap implements Pmap {
   /** Pages whose instruction cache lines have been synchronised. */
   icacheSyncs = 0;
 
-  readonly #memory: PhysicalMemory;
-  readonly #events: EventStream;
-  readonly #cpu: CurrentCpu;
-  readonly #mmus: readonly OeaMmu[];
-  readonly #pvos: PvoStore;
-  readonly #table: PtegTable;
-  readonly #flusher: TlbFlusher;
-  readonly #vsids: VsidBitmap;
-  readonly #keepsWired: boolean;
-  readonly #syncsFirstMapping: boolean;
-  readonly #countsWired: boolean;
-  readonly #protectTakesWrite: boolean;
-  #services: PmapServices | null = null;
+  private readonly memory: PhysicalMemory;
+  private readonly events: EventStream;
+  private readonly cpu: CurrentCpu;
+  private readonly mmus: readonly OeaMmu[];
+  private readonly pvos: PvoStore;
+  private readonly table: PtegTable;
+  private readonly flusher: TlbFlusher;
+  private readonly vsids: VsidBitmap;
+  private readonly keepsWired: boolean;
+  private readonly syncsFirstMapping: boolean;
+  private readonly countsWired: boolean;
+  private readonly protectTakesWrite: boolean;
+  private services: PmapServices | null = null;
   /** R, C and PTE_EXEC of pages, beyond what their mappings still hold (mdpg_attrs). */
-  #attrs: Int16Array = new Int16Array(0);
+  private attrs: Int16Array = new Int16Array(0);
 
   /*
    * struct pmap, by handle. References 0: not given out.
    */
-  readonly #refs: number[] = [1];
-  readonly #ids: number[] = [KERNEL_VSIDBITS];
-  readonly #resident: number[] = [0];
-  readonly #wired: number[] = [0];
+  private readonly refs: number[] = [1];
+  private readonly ids: number[] = [KERNEL_VSIDBITS];
+  private readonly resident: number[] = [0];
+  private readonly wired: number[] = [0];
   /** PVOs by handle · 16 + segment, so that ranges over empty segments cost nothing. */
-  readonly #segmentPvos: number[] = Array.from({ length: SEGMENTS }, () => 0);
-  readonly #freeHandles: PmapId[] = [];
-  readonly #segments: Int32Array = new Int32Array(SEGMENTS);
+  private readonly segmentPvos: number[] = Array.from({ length: SEGMENTS }, () => 0);
+  private readonly freeHandles: PmapId[] = [];
+  private readonly segments: Int32Array = new Int32Array(SEGMENTS);
 
   constructor(parts: OeaPmapParts) {
     const { options } = parts;
-    this.#memory = parts.memory;
-    this.#events = parts.events;
-    this.#cpu = parts.cpu;
-    this.#mmus = parts.mmus;
-    this.#pvos = parts.pvos;
-    this.#table = parts.table;
-    this.#flusher = parts.flusher;
-    this.#vsids = new VsidBitmap(options.pmaps ?? 32768);
-    this.#keepsWired = options.revision === '1.8';
-    this.#syncsFirstMapping = options.revision === '1.8';
-    this.#countsWired = options.wiredCount !== 'authentic';
-    this.#protectTakesWrite = options.protect === 'authentic';
+    this.memory = parts.memory;
+    this.events = parts.events;
+    this.cpu = parts.cpu;
+    this.mmus = parts.mmus;
+    this.pvos = parts.pvos;
+    this.table = parts.table;
+    this.flusher = parts.flusher;
+    this.vsids = new VsidBitmap(options.pmaps ?? 32768);
+    this.keepsWired = options.revision === '1.8';
+    this.syncsFirstMapping = options.revision === '1.8';
+    this.countsWired = options.wiredCount !== 'authentic';
+    this.protectTakesWrite = options.protect === 'authentic';
     this.mapPoolPage = parts.memory.size <= SEGMENT_LENGTH ? (pa) => pa : null;
   }
 
   init(services: PmapServices): void {
-    this.#services = services;
-    this.#pvos.manage(services.pageCount);
-    this.#attrs = new Int16Array(services.pageCount);
+    this.services = services;
+    this.pvos.manage(services.pageCount);
+    this.attrs = new Int16Array(services.pageCount);
   }
 
   virtualSpace(): { readonly start: Va; readonly end: Va } {
@@ -154,61 +154,61 @@ export class OeaPmap implements Pmap {
    * @throws KernelPanic `pmap_pinit: out of segments` when no VSID can be found
    */
   create(): PmapId {
-    const id = this.#vsids.allocate(this.#mmus[this.#cpu.currentCpu]!.mftb());
+    const id = this.vsids.allocate(this.mmus[this.cpu.currentCpu]!.mftb());
     if (id === NO_VSID) throw new KernelPanic('pmap_pinit: out of segments');
-    const pmap = this.#freeHandles.pop() ?? this.#refs.length;
-    this.#refs[pmap] = 1;
-    this.#ids[pmap] = id;
-    this.#resident[pmap] = 0;
-    this.#wired[pmap] = 0;
+    const pmap = this.freeHandles.pop() ?? this.refs.length;
+    this.refs[pmap] = 1;
+    this.ids[pmap] = id;
+    this.resident[pmap] = 0;
+    this.wired[pmap] = 0;
     for (let segment = 0; segment < SEGMENTS; segment++)
-      this.#segmentPvos[pmap * SEGMENTS + segment] = 0;
-    if (this.#events.watched) this.#events.emit('pmap.create', pmap);
+      this.segmentPvos[pmap * SEGMENTS + segment] = 0;
+    if (this.events.watched) this.events.emit('pmap.create', pmap);
     return pmap;
   }
 
   reference(pmap: PmapId): void {
-    this.#check(pmap);
-    this.#refs[pmap]!++;
+    this.check(pmap);
+    this.refs[pmap]!++;
   }
 
   destroy(pmap: PmapId): void {
-    this.#check(pmap);
+    this.check(pmap);
     if (pmap === PMAP_KERNEL) throw new RangeError('the kernel’s pmap cannot be destroyed');
-    if (this.#refs[pmap]! > 1) {
-      this.#refs[pmap]!--;
+    if (this.refs[pmap]! > 1) {
+      this.refs[pmap]!--;
       return;
     }
     // Its VSID may be another's soon, and a PVO left behind would be that one's.
-    if (this.#pvosOf(pmap) !== 0)
-      throw new KernelPanic('pmap_release: mappings remain', { pmap, pvos: this.#pvosOf(pmap) });
-    this.#flusher.update(pmap);
-    this.#refs[pmap] = 0;
-    this.#vsids.release(this.#ids[pmap]!);
-    this.#freeHandles.push(pmap);
-    if (this.#events.watched) this.#events.emit('pmap.destroy', pmap);
+    if (this.pvosOf(pmap) !== 0)
+      throw new KernelPanic('pmap_release: mappings remain', { pmap, pvos: this.pvosOf(pmap) });
+    this.flusher.update(pmap);
+    this.refs[pmap] = 0;
+    this.vsids.release(this.ids[pmap]!);
+    this.freeHandles.push(pmap);
+    if (this.events.watched) this.events.emit('pmap.destroy', pmap);
   }
 
   residentCount(pmap: PmapId): number {
-    this.#check(pmap);
-    return this.#resident[pmap]!;
+    this.check(pmap);
+    return this.resident[pmap]!;
   }
 
   wiredCount(pmap: PmapId): number {
-    this.#check(pmap);
-    return this.#wired[pmap]!;
+    this.check(pmap);
+    return this.wired[pmap]!;
   }
 
   /** PVOs are what stands for page tables here: 32 bytes a mapping. The hash table is everybody's. */
   tableBytes(pmap: PmapId): number {
-    this.#check(pmap);
-    return this.#pvosOf(pmap) * PVO_BYTES;
+    this.check(pmap);
+    return this.pvosOf(pmap) * PVO_BYTES;
   }
 
-  #pvosOf(pmap: PmapId): number {
+  private pvosOf(pmap: PmapId): number {
     let pvos = 0;
     for (let segment = 0; segment < SEGMENTS; segment++)
-      pvos += this.#segmentPvos[pmap * SEGMENTS + segment]!;
+      pvos += this.segmentPvos[pmap * SEGMENTS + segment]!;
     return pvos;
   }
 
@@ -219,110 +219,110 @@ export class OeaPmap implements Pmap {
    * may end up in another slot or in none. `PMAP_NC` makes it uncached.
    */
   enter(pmap: PmapId, va: Va, pa: Pa, prot: Prot, flags: EnterFlags): Errno {
-    this.#check(pmap);
+    this.check(pmap);
     if (pmap === PMAP_KERNEL) checkKernelVa(va);
-    if (this.#events.watched) this.#events.emit('pmap.enter', pmap, va, pa, prot, flags);
+    if (this.events.watched) this.events.emit('pmap.enter', pmap, va, pa, prot, flags);
     if ((prot & VM_PROT_ALL) === 0) {
       // No PP means "nothing" while keys are 0.
-      this.#removeAt(pmap, va);
+      this.removeAt(pmap, va);
       return 0;
     }
-    const page = this.#services === null ? -1 : this.#services.pageIndex(pa);
-    let word1 = this.#word1(pa, prot, flags);
+    const page = this.services === null ? -1 : this.services.pageIndex(pa);
+    let word1 = this.word1(pa, prot, flags);
     if ((flags & PMAP_WIRED) !== 0) {
       if ((flags & VM_PROT_ALL) !== 0) word1 |= PTE_REF;
       if ((flags & VM_PROT_WRITE) !== 0) word1 |= PTE_CHG;
     }
     const list = page < 0 ? LIST_UNMANAGED : LIST_PAGES + page;
-    const unmapped = this.#pvos.pageHead[list] === PVO_NONE;
+    const unmapped = this.pvos.pageHead[list] === PVO_NONE;
     const keep = (flags & PMAP_WIRED) | PVO_MANAGED;
-    if (!this.#pvoEnter(pmap, va, word1, list, executable(keep, prot))) {
+    if (!this.pvoEnter(pmap, va, word1, list, executable(keep, prot))) {
       if ((flags & PMAP_CANFAIL) !== 0) return ENOMEM;
       throw new KernelPanic('pmap_pvo_enter: failed', { pmap, va, pa });
     }
     if (page >= 0 && (prot & VM_PROT_EXECUTE) !== 0 && (word1 & PTE_I) === 0)
-      this.#syncOnEnter(page, unmapped);
+      this.syncOnEnter(page, unmapped);
     return 0;
   }
 
   /** Word 1 without R and C: uncached and guarded unless it is RAM that may be cached. */
-  #word1(pa: Pa, prot: Prot, flags: EnterFlags): number {
-    const cached = pa < this.#memory.size && (flags & PMAP_NC) === 0;
+  private word1(pa: Pa, prot: Prot, flags: EnterFlags): number {
+    const cached = pa < this.memory.size && (flags & PMAP_NC) === 0;
     const pp = (prot & VM_PROT_WRITE) === 0 ? PTE_BR : PTE_BW;
     return (pa & PTE_RPN) | (cached ? 0 : PTE_I | PTE_G) | pp;
   }
 
-  #syncOnEnter(page: number, unmapped: boolean): void {
-    const due = this.#syncsFirstMapping ? unmapped : (this.#attrs[page]! & PTE_EXEC) === 0;
+  private syncOnEnter(page: number, unmapped: boolean): void {
+    const due = this.syncsFirstMapping ? unmapped : (this.attrs[page]! & PTE_EXEC) === 0;
     if (due) this.icacheSyncs++;
-    this.#attrs[page]! |= PTE_EXEC;
+    this.attrs[page]! |= PTE_EXEC;
   }
 
   kenterPa(va: Va, pa: Pa, prot: Prot): void {
     if (va < KERNEL_MIN || va >= KERNEL_MAX)
       throw new KernelPanic('pmap_kenter_pa: attempt to enter non-kernel address', { va });
-    if (this.#events.watched) this.#events.emit('pmap.kenter', va, pa, prot);
+    if (this.events.watched) this.events.emit('pmap.kenter', va, pa, prot);
     const flags = executable(PVO_WIRED, prot);
-    if (!this.#pvoEnter(PMAP_KERNEL, va, this.#word1(pa, prot, 0), LIST_KUNMANAGED, flags))
+    if (!this.pvoEnter(PMAP_KERNEL, va, this.word1(pa, prot, 0), LIST_KUNMANAGED, flags))
       throw new KernelPanic('pmap_kenter_pa: failed to enter va', { va, pa });
   }
 
   kremove(va: Va, length: number): void {
     if (va < KERNEL_MIN || va + length > KERNEL_MAX)
       throw new KernelPanic('pmap_kremove: attempt to remove non-kernel address', { va });
-    if (this.#events.watched) this.#events.emit('pmap.kremove', va, length);
-    for (let at = va; at < va + length; at += PAGE) this.#removeAt(PMAP_KERNEL, at);
+    if (this.events.watched) this.events.emit('pmap.kremove', va, length);
+    for (let at = va; at < va + length; at += PAGE) this.removeAt(PMAP_KERNEL, at);
   }
 
   remove(pmap: PmapId, start: Va, end: Va): void {
-    this.#check(pmap);
-    if (this.#events.watched) this.#events.emit('pmap.remove', pmap, start, end);
+    this.check(pmap);
+    if (this.events.watched) this.events.emit('pmap.remove', pmap, start, end);
     for (let va = start; va < end; va += PAGE) {
-      if (this.#segmentPvos[pmap * SEGMENTS + (va >>> SEGMENT_SHIFT)] === 0) va = lastPage(va);
-      else this.#removeAt(pmap, va);
+      if (this.segmentPvos[pmap * SEGMENTS + (va >>> SEGMENT_SHIFT)] === 0) va = lastPage(va);
+      else this.removeAt(pmap, va);
     }
   }
 
-  #removeAt(pmap: PmapId, va: Va): void {
-    const pvo = this.#find(pmap, va);
-    if (pvo !== PVO_NONE) this.#pvoRemove(pvo, true);
+  private removeAt(pmap: PmapId, va: Va): void {
+    const pvo = this.find(pmap, va);
+    if (pvo !== PVO_NONE) this.pvoRemove(pvo, true);
   }
 
   protect(pmap: PmapId, start: Va, end: Va, prot: Prot): void {
     if ((prot & VM_PROT_ALL & ~VM_PROT_WRITE) === 0) return this.remove(pmap, start, end);
-    this.#check(pmap);
-    if (this.#events.watched) this.#events.emit('pmap.protect', pmap, start, end, prot);
-    const keepWrite = (prot & VM_PROT_WRITE) !== 0 && !this.#protectTakesWrite;
+    this.check(pmap);
+    if (this.events.watched) this.events.emit('pmap.protect', pmap, start, end, prot);
+    const keepWrite = (prot & VM_PROT_WRITE) !== 0 && !this.protectTakesWrite;
     for (let va = start; va < end; va += PAGE) {
-      if (this.#segmentPvos[pmap * SEGMENTS + (va >>> SEGMENT_SHIFT)] === 0) {
+      if (this.segmentPvos[pmap * SEGMENTS + (va >>> SEGMENT_SHIFT)] === 0) {
         va = lastPage(va);
         continue;
       }
-      const pvo = this.#find(pmap, va);
+      const pvo = this.find(pmap, va);
       if (pvo === PVO_NONE) continue;
-      if ((prot & VM_PROT_EXECUTE) === 0) this.#pvos.vaddr[pvo]! &= ~PVO_EXECUTABLE;
-      if (!keepWrite) this.#takeWrite(pvo, true);
+      if ((prot & VM_PROT_EXECUTE) === 0) this.pvos.vaddr[pvo]! &= ~PVO_EXECUTABLE;
+      if (!keepWrite) this.takeWrite(pvo, true);
     }
   }
 
-  #takeWrite(pvo: number, late: boolean): void {
-    const word1 = this.#pvos.lo[pvo]!;
-    if ((word1 & PTE_PP) !== PTE_BR) this.#table.change(pvo, word1 | PTE_BR, late);
+  private takeWrite(pvo: number, late: boolean): void {
+    const word1 = this.pvos.lo[pvo]!;
+    if ((word1 & PTE_PP) !== PTE_BR) this.table.change(pvo, word1 | PTE_BR, late);
   }
 
   unwire(pmap: PmapId, va: Va): void {
-    this.#check(pmap);
-    if (this.#events.watched) this.#events.emit('pmap.unwire', pmap, va);
-    const pvo = this.#find(pmap, va);
-    if (pvo === PVO_NONE || (this.#pvos.vaddr[pvo]! & PVO_WIRED) === 0) return;
-    this.#pvos.vaddr[pvo]! &= ~PVO_WIRED;
-    this.#wired[pmap]!--;
+    this.check(pmap);
+    if (this.events.watched) this.events.emit('pmap.unwire', pmap, va);
+    const pvo = this.find(pmap, va);
+    if (pvo === PVO_NONE || (this.pvos.vaddr[pvo]! & PVO_WIRED) === 0) return;
+    this.pvos.vaddr[pvo]! &= ~PVO_WIRED;
+    this.wired[pmap]!--;
   }
 
   extract(pmap: PmapId, va: Va): Pa {
-    this.#check(pmap);
-    const pvo = this.#find(pmap, va);
-    return pvo === PVO_NONE ? NO_PA : ((this.#pvos.lo[pvo]! & PTE_RPN) | (va & (PAGE - 1))) >>> 0;
+    this.check(pmap);
+    const pvo = this.find(pmap, va);
+    return pvo === PVO_NONE ? NO_PA : ((this.pvos.lo[pvo]! & PTE_RPN) | (va & (PAGE - 1))) >>> 0;
   }
 
   /** Nothing: advice that this pmap never took. */
@@ -330,99 +330,99 @@ export class OeaPmap implements Pmap {
 
   /** Nothing: PVOs are not reclaimed. */
   collect(pmap: PmapId): void {
-    this.#check(pmap);
+    this.check(pmap);
   }
 
   update(pmap: PmapId): void {
-    this.#check(pmap);
-    if (this.#flusher.update(pmap) && this.#events.watched) this.#events.emit('pmap.update', pmap);
+    this.check(pmap);
+    if (this.flusher.update(pmap) && this.events.watched) this.events.emit('pmap.update', pmap);
   }
 
   activate(pmap: PmapId): void {
-    this.#check(pmap);
-    const { currentCpu } = this.#cpu;
+    this.check(pmap);
+    const { currentCpu } = this.cpu;
     for (let segment = 0; segment < SEGMENTS; segment++)
-      this.#segments[segment] = vsidMake(segment, this.#ids[pmap]!);
-    this.#mmus[currentCpu]!.loadUserSegments(this.#segments);
-    if (this.#events.watched) this.#events.emit('pmap.activate', pmap, currentCpu);
+      this.segments[segment] = vsidMake(segment, this.ids[pmap]!);
+    this.mmus[currentCpu]!.loadUserSegments(this.segments);
+    if (this.events.watched) this.events.emit('pmap.activate', pmap, currentCpu);
   }
 
   /** Nothing: the segment registers stay until another map is activated. */
   deactivate(pmap: PmapId): void {
-    this.#check(pmap);
+    this.check(pmap);
   }
 
   zeroPage(pa: Pa): void {
-    this.#memory.zero(pa);
+    this.memory.zero(pa);
   }
 
   copyPage(src: Pa, dst: Pa): void {
-    this.#memory.copy(src, dst);
+    this.memory.copy(src, dst);
   }
 
   pageProtect(pa: Pa, prot: Prot): void {
-    const page = this.#managedPage(pa);
+    const page = this.managedPage(pa);
     if (page < 0 || (prot & VM_PROT_WRITE) !== 0) return;
-    if (this.#events.watched) this.#events.emit('pmap.pageProtect', pa, prot);
-    let pvo = this.#pvos.pageHead[LIST_PAGES + page]!;
+    if (this.events.watched) this.events.emit('pmap.pageProtect', pa, prot);
+    let pvo = this.pvos.pageHead[LIST_PAGES + page]!;
     while (pvo !== PVO_NONE) {
-      const next = this.#pvos.vnext[pvo]!;
-      const wired = (this.#pvos.vaddr[pvo]! & PVO_WIRED) !== 0;
+      const next = this.pvos.vnext[pvo]!;
+      const wired = (this.pvos.vaddr[pvo]! & PVO_WIRED) !== 0;
       if ((prot & VM_PROT_ALL) !== 0) {
-        if ((prot & VM_PROT_EXECUTE) === 0) this.#pvos.vaddr[pvo]! &= ~PVO_EXECUTABLE;
-        this.#takeWrite(pvo, false);
-      } else if (!wired || !this.#keepsWired) this.#pvoRemove(pvo, false);
+        if ((prot & VM_PROT_EXECUTE) === 0) this.pvos.vaddr[pvo]! &= ~PVO_EXECUTABLE;
+        this.takeWrite(pvo, false);
+      } else if (!wired || !this.keepsWired) this.pvoRemove(pvo, false);
       pvo = next;
     }
   }
 
   clearModify(pa: Pa): boolean {
-    const was = this.#clearBit(pa, PTE_CHG);
-    if (this.#events.watched) this.#events.emit('pmap.clearModify', pa, Number(was));
+    const was = this.clearBit(pa, PTE_CHG);
+    if (this.events.watched) this.events.emit('pmap.clearModify', pa, Number(was));
     return was;
   }
 
   clearReference(pa: Pa): boolean {
-    const was = this.#clearBit(pa, PTE_REF);
-    if (this.#events.watched) this.#events.emit('pmap.clearReference', pa, Number(was));
+    const was = this.clearBit(pa, PTE_REF);
+    if (this.events.watched) this.events.emit('pmap.clearReference', pa, Number(was));
     return was;
   }
 
   isModified(pa: Pa): boolean {
-    return this.#queryBit(pa, PTE_CHG);
+    return this.queryBit(pa, PTE_CHG);
   }
 
   isReferenced(pa: Pa): boolean {
-    return this.#queryBit(pa, PTE_REF);
+    return this.queryBit(pa, PTE_REF);
   }
 
-  #managedPage(pa: Pa): number {
-    return this.#services === null ? -1 : this.#services.pageIndex(pa);
+  private managedPage(pa: Pa): number {
+    return this.services === null ? -1 : this.services.pageIndex(pa);
   }
 
-  #queryBit(pa: Pa, bit: number): boolean {
-    const page = this.#managedPage(pa);
+  private queryBit(pa: Pa, bit: number): boolean {
+    const page = this.managedPage(pa);
     if (page < 0) return false;
-    if ((this.#attrs[page]! & bit) !== 0) return true;
-    for (let pvo = this.#pvos.pageHead[LIST_PAGES + page]!; pvo !== PVO_NONE;) {
-      if ((this.#table.harvest(pvo) & bit) !== 0) {
-        this.#attrs[page]! |= bit;
+    if ((this.attrs[page]! & bit) !== 0) return true;
+    for (let pvo = this.pvos.pageHead[LIST_PAGES + page]!; pvo !== PVO_NONE;) {
+      if ((this.table.harvest(pvo) & bit) !== 0) {
+        this.attrs[page]! |= bit;
         return true;
       }
-      pvo = this.#pvos.vnext[pvo]!;
+      pvo = this.pvos.vnext[pvo]!;
     }
     return false;
   }
 
-  #clearBit(pa: Pa, bit: number): boolean {
-    const page = this.#managedPage(pa);
+  private clearBit(pa: Pa, bit: number): boolean {
+    const page = this.managedPage(pa);
     if (page < 0) return false;
-    let seen = this.#attrs[page]!;
-    this.#attrs[page]! &= ~bit;
-    for (let pvo = this.#pvos.pageHead[LIST_PAGES + page]!; pvo !== PVO_NONE;) {
-      seen |= this.#table.harvest(pvo);
-      this.#table.clear(pvo, bit);
-      pvo = this.#pvos.vnext[pvo]!;
+    let seen = this.attrs[page]!;
+    this.attrs[page]! &= ~bit;
+    for (let pvo = this.pvos.pageHead[LIST_PAGES + page]!; pvo !== PVO_NONE;) {
+      seen |= this.table.harvest(pvo);
+      this.table.clear(pvo, bit);
+      pvo = this.pvos.vnext[pvo]!;
     }
     return (seen & bit) !== 0;
   }
@@ -433,23 +433,23 @@ export class OeaPmap implements Pmap {
   }
 
   procwr: (pmap: PmapId, va: Va, length: number) => void = (pmap, va, length) => {
-    this.#check(pmap);
+    this.check(pmap);
     for (let at = va - (va % PAGE); at < va + length; at += PAGE) {
-      const pvo = this.#find(pmap, at);
-      if (pvo !== PVO_NONE && (this.#pvos.vaddr[pvo]! & PVO_EXECUTABLE) !== 0) this.icacheSyncs++;
+      const pvo = this.find(pmap, at);
+      if (pvo !== PVO_NONE && (this.pvos.vaddr[pvo]! & PVO_EXECUTABLE) !== 0) this.icacheSyncs++;
     }
   };
 
   describe(pmap: PmapId, va: Va): string {
-    this.#check(pmap);
-    const pvo = this.#find(pmap, va);
+    this.check(pmap);
+    const pvo = this.find(pmap, va);
     if (pvo === PVO_NONE) return 'no pvo';
-    const pte = this.#table.pteOf(pvo);
-    const lo = pte === NOT_IN_TABLE ? this.#pvos.lo[pvo]! : this.#memory.readBe32(pte + 4);
+    const pte = this.table.pteOf(pvo);
+    const lo = pte === NOT_IN_TABLE ? this.pvos.lo[pvo]! : this.memory.readBe32(pte + 4);
     const where = pte === NOT_IN_TABLE ? 'not in the table' : `at 0x${pte.toString(16)}`;
-    const flags = this.#pvos.vaddr[pvo]!;
+    const flags = this.pvos.vaddr[pvo]!;
     return [
-      formatPte(this.#pvos.hi[pvo]!, lo),
+      formatPte(this.pvos.hi[pvo]!, lo),
       where,
       ...((flags & PVO_WIRED) === 0 ? [] : ['WIRED']),
       ...((flags & PVO_MANAGED) === 0 ? [] : ['MANAGED']),
@@ -457,64 +457,64 @@ export class OeaPmap implements Pmap {
     ].join(' ');
   }
 
-  #check(pmap: PmapId): void {
-    if (!((this.#refs[pmap] ?? 0) > 0))
+  private check(pmap: PmapId): void {
+    if (!((this.refs[pmap] ?? 0) > 0))
       throw new RangeError(`a pmap handle that was given out is wanted, given ${pmap}`);
   }
 
   /** pmap_pvo_find_va. */
-  #find(pmap: PmapId, va: Va): number {
-    const { ptegHead, onext, vaddr, pmap: owner } = this.#pvos;
-    const vsid = vsidMake(va >>> SEGMENT_SHIFT, this.#ids[pmap]!);
-    let pvo = ptegHead[this.#table.group(vsid, va)]!;
+  private find(pmap: PmapId, va: Va): number {
+    const { ptegHead, onext, vaddr, pmap: owner } = this.pvos;
+    const vsid = vsidMake(va >>> SEGMENT_SHIFT, this.ids[pmap]!);
+    let pvo = ptegHead[this.table.group(vsid, va)]!;
     while (pvo !== PVO_NONE && (((vaddr[pvo]! ^ va) & ~(PAGE - 1)) !== 0 || owner[pvo] !== pmap))
       pvo = onext[pvo]!;
     return pvo;
   }
 
   /** pmap_pvo_enter: what is at `va` goes first, then the new PVO is made. False if the pool is dry. */
-  #pvoEnter(pmap: PmapId, va: Va, word1: number, list: number, flags: number): boolean {
-    this.#removeAt(pmap, va);
+  private pvoEnter(pmap: PmapId, va: Va, word1: number, list: number, flags: number): boolean {
+    this.removeAt(pmap, va);
     const pool = poolOf(list);
-    if (!this.#pvos.withinLimit || (!this.#pvos.has(pool) && !this.#supply(pool))) return false;
+    if (!this.pvos.withinLimit || (!this.pvos.has(pool) && !this.supply(pool))) return false;
     const segment = va >>> SEGMENT_SHIFT;
-    const vsid = vsidMake(segment, this.#ids[pmap]!);
-    const pvo = this.#pvos.take(pool, this.#table.group(vsid, va), list);
-    this.#pvos.vaddr[pvo] = (va & ~(PAGE - 1)) | flags;
-    this.#pvos.pmap[pvo] = pmap;
-    this.#pvos.hi[pvo] = pteHi(vsid, va, false);
-    this.#pvos.lo[pvo] = word1;
-    this.#segmentPvos[pmap * SEGMENTS + segment]!++;
-    this.#count(pmap, flags, 1);
-    this.#table.insert(pvo);
+    const vsid = vsidMake(segment, this.ids[pmap]!);
+    const pvo = this.pvos.take(pool, this.table.group(vsid, va), list);
+    this.pvos.vaddr[pvo] = (va & ~(PAGE - 1)) | flags;
+    this.pvos.pmap[pvo] = pmap;
+    this.pvos.hi[pvo] = pteHi(vsid, va, false);
+    this.pvos.lo[pvo] = word1;
+    this.segmentPvos[pmap * SEGMENTS + segment]!++;
+    this.count(pmap, flags, 1);
+    this.table.insert(pvo);
     return true;
   }
 
   /** Another page of PVOs. It stays in the pool for good. */
-  #supply(pool: number): boolean {
-    if (this.#services === null || this.#services.allocPage() === NO_PA) return false;
-    this.#pvos.addPage(pool);
+  private supply(pool: number): boolean {
+    if (this.services === null || this.services.allocPage() === NO_PA) return false;
+    this.pvos.addPage(pool);
     return true;
   }
 
   /** pmap_pvo_remove: wired or not. R and C go to the page. */
-  #pvoRemove(pvo: number, late: boolean): void {
-    const { vaddr, list, lo } = this.#pvos;
-    const pmap = this.#pvos.pmap[pvo]!;
+  private pvoRemove(pvo: number, late: boolean): void {
+    const { vaddr, list, lo } = this.pvos;
+    const pmap = this.pvos.pmap[pvo]!;
     const flags = vaddr[pvo]!;
-    this.#table.unset(pvo, late);
-    this.#segmentPvos[pmap * SEGMENTS + (flags >>> SEGMENT_SHIFT)]!--;
-    this.#count(pmap, flags, -1);
+    this.table.unset(pvo, late);
+    this.segmentPvos[pmap * SEGMENTS + (flags >>> SEGMENT_SHIFT)]!--;
+    this.count(pmap, flags, -1);
     const page = list[pvo]! - LIST_PAGES;
-    if (page >= 0) this.#attrs[page]! |= lo[pvo]! & (PTE_REF | PTE_CHG);
-    this.#pvos.put(pvo, this.#table.groupOf(pvo));
+    if (page >= 0) this.attrs[page]! |= lo[pvo]! & (PTE_REF | PTE_CHG);
+    this.pvos.put(pvo, this.table.groupOf(pvo));
   }
 
   /** pm_stats: mappings of kenterPa take no part. */
-  #count(pmap: PmapId, flags: number, by: number): void {
+  private count(pmap: PmapId, flags: number, by: number): void {
     if ((flags & PVO_MANAGED) === 0) return;
-    this.#resident[pmap]! += by;
-    if ((flags & PVO_WIRED) !== 0 && this.#countsWired) this.#wired[pmap]! += by;
+    this.resident[pmap]! += by;
+    if ((flags & PVO_WIRED) !== 0 && this.countsWired) this.wired[pmap]! += by;
   }
 
   /**
@@ -525,13 +525,13 @@ export class OeaPmap implements Pmap {
    * @returns false if there is no mapping: a fault for UVM
    */
   spill(vsid: number, ea: Va, draw: number): boolean {
-    return this.#table.spill(vsid, ea, draw);
+    return this.table.spill(vsid, ea, draw);
   }
 
   /** Fills both pools from memory stolen at boot: mappings must be possible before {@link init}. */
   reserve(unmanagedPages: number, managedPages: number): void {
-    for (let page = 0; page < unmanagedPages; page++) this.#pvos.addPage(poolOf(LIST_UNMANAGED));
-    for (let page = 0; page < managedPages; page++) this.#pvos.addPage(POOL_MANAGED);
+    for (let page = 0; page < unmanagedPages; page++) this.pvos.addPage(poolOf(LIST_UNMANAGED));
+    for (let page = 0; page < managedPages; page++) this.pvos.addPage(POOL_MANAGED);
   }
 }
 

@@ -34,11 +34,11 @@ export class PtegTable {
   readonly mask: number;
   /** PVOs that are in no slot (pmap_pte_overflow). */
   overflow = 0;
-  readonly #memory: PhysicalMemory;
-  readonly #pvos: PvoStore;
-  readonly #flusher: TlbFlusher;
-  readonly #events: EventStream;
-  readonly #diagnostic: boolean;
+  private readonly memory: PhysicalMemory;
+  private readonly pvos: PvoStore;
+  private readonly flusher: TlbFlusher;
+  private readonly events: EventStream;
+  private readonly diagnostic: boolean;
 
   constructor(
     memory: PhysicalMemory,
@@ -49,13 +49,13 @@ export class PtegTable {
     events: EventStream,
     diagnostic: boolean,
   ) {
-    this.#memory = memory;
+    this.memory = memory;
     this.base = base;
     this.mask = groups - 1;
-    this.#pvos = pvos;
-    this.#flusher = flusher;
-    this.#events = events;
-    this.#diagnostic = diagnostic;
+    this.pvos = pvos;
+    this.flusher = flusher;
+    this.events = events;
+    this.diagnostic = diagnostic;
   }
 
   /** The primary group of a page. */
@@ -65,7 +65,7 @@ export class PtegTable {
 
   /** The primary group of a PVO, whichever its PTE sits in. */
   groupOf(pvo: number): number {
-    const { hi, vaddr } = this.#pvos;
+    const { hi, vaddr } = this.pvos;
     return this.group((hi[pvo]! & PTE_VSID) >>> PTE_VSID_SHIFT, vaddr[pvo]!);
   }
 
@@ -75,63 +75,63 @@ export class PtegTable {
    * @throws KernelPanic under DIAGNOSTIC if PVO and memory disagree
    */
   pteOf(pvo: number): Pa {
-    const flags = this.#pvos.vaddr[pvo]!;
-    const hi = this.#pvos.hi[pvo]!;
+    const flags = this.pvos.vaddr[pvo]!;
+    const hi = this.pvos.hi[pvo]!;
     if ((flags & PVO_PTEGIDX_VALID) === 0) return NOT_IN_TABLE;
     const group = this.groupOf(pvo) ^ ((hi & PTE_HID) === 0 ? 0 : this.mask);
-    const pte = this.#slot(group, flags & PVO_SLOT);
-    if (this.#diagnostic && (this.#memory.readBe32(pte) | 0) !== hi)
+    const pte = this.slot(group, flags & PVO_SLOT);
+    if (this.diagnostic && (this.memory.readBe32(pte) | 0) !== hi)
       throw new KernelPanic('pmap_pvo_to_pte: pvo does not match pte in pmap_pteg_table', {
         pvo,
         va: (flags & ~0xfff) >>> 0,
         pvoHi: hi >>> 0,
-        pteHi: this.#memory.readBe32(pte),
+        pteHi: this.memory.readBe32(pte),
       });
     return pte;
   }
 
-  #slot(group: number, slot: number): Pa {
+  private slot(group: number, slot: number): Pa {
     return this.base + group * PTEG_BYTES + slot * PTE_BYTES;
   }
 
-  #freeSlot(group: number): number {
+  private freeSlot(group: number): number {
     for (let slot = 0; slot < PTEG_SLOTS; slot++)
-      if ((this.#memory.readBe32(this.#slot(group, slot)) & PTE_VALID) === 0) return slot;
+      if ((this.memory.readBe32(this.slot(group, slot)) & PTE_VALID) === 0) return slot;
     return NO_SLOT;
   }
 
   /** Puts a new PVO's PTE into the first free slot of its primary, else of its secondary group. */
   insert(pvo: number): void {
-    if (!this.#place(pvo)) this.overflow++;
+    if (!this.place(pvo)) this.overflow++;
   }
 
-  #place(pvo: number): boolean {
+  private place(pvo: number): boolean {
     const primary = this.groupOf(pvo);
-    let slot = this.#freeSlot(primary);
+    let slot = this.freeSlot(primary);
     if (slot !== NO_SLOT) {
-      this.#set(pvo, primary, slot, 0);
+      this.set(pvo, primary, slot, 0);
       return true;
     }
-    slot = this.#freeSlot(primary ^ this.mask);
+    slot = this.freeSlot(primary ^ this.mask);
     if (slot === NO_SLOT) return false;
-    this.#set(pvo, primary ^ this.mask, slot, PTE_HID);
+    this.set(pvo, primary ^ this.mask, slot, PTE_HID);
     return true;
   }
 
   /** Word 1 goes first: from word 0 on, hardware may use the entry. */
-  #set(pvo: number, group: number, slot: number, hid: number): void {
-    const { hi, lo, vaddr, pmap } = this.#pvos;
+  private set(pvo: number, group: number, slot: number, hid: number): void {
+    const { hi, lo, vaddr, pmap } = this.pvos;
     hi[pvo] = (hi[pvo]! & ~PTE_HID) | hid | PTE_VALID;
     vaddr[pvo] = (vaddr[pvo]! & ~PVO_SLOT) | slot | PVO_PTEGIDX_VALID;
-    const pte = this.#slot(group, slot);
-    this.#memory.writeBe32(pte + 4, lo[pvo]!);
-    this.#memory.writeBe32(pte, hi[pvo]!);
-    if (this.#events.watched)
-      this.#events.emit('pte.write', pmap[pvo]!, this.#va(pvo), 0, lo[pvo]! >>> 0);
+    const pte = this.slot(group, slot);
+    this.memory.writeBe32(pte + 4, lo[pvo]!);
+    this.memory.writeBe32(pte, hi[pvo]!);
+    if (this.events.watched)
+      this.events.emit('pte.write', pmap[pvo]!, this.va(pvo), 0, lo[pvo]! >>> 0);
   }
 
-  #va(pvo: number): Va {
-    return (this.#pvos.vaddr[pvo]! & ~0xfff) >>> 0;
+  private va(pvo: number): Va {
+    return (this.pvos.vaddr[pvo]! & ~0xfff) >>> 0;
   }
 
   /**
@@ -145,43 +145,43 @@ export class PtegTable {
       this.overflow--;
       return;
     }
-    this.#invalidate(pvo, pte, late);
-    this.#pvos.vaddr[pvo]! &= ~(PVO_PTEGIDX_VALID | PVO_SLOT);
+    this.invalidate(pvo, pte, late);
+    this.pvos.vaddr[pvo]! &= ~(PVO_PTEGIDX_VALID | PVO_SLOT);
   }
 
-  #invalidate(pvo: number, pte: Pa, late: boolean): void {
-    const { hi, lo, pmap } = this.#pvos;
-    const va = this.#va(pvo);
+  private invalidate(pvo: number, pte: Pa, late: boolean): void {
+    const { hi, lo, pmap } = this.pvos;
+    const va = this.va(pvo);
     hi[pvo]! &= ~PTE_VALID;
-    this.#memory.writeBe32(pte, hi[pvo]!);
-    if (late) this.#flusher.later(pmap[pvo]!, va);
-    else this.#flusher.now(va);
-    lo[pvo]! |= this.#memory.readBe32(pte + 4) & (PTE_REF | PTE_CHG);
-    if (this.#events.watched) this.#events.emit('pte.write', pmap[pvo]!, va, lo[pvo]! >>> 0, 0);
+    this.memory.writeBe32(pte, hi[pvo]!);
+    if (late) this.flusher.later(pmap[pvo]!, va);
+    else this.flusher.now(va);
+    lo[pvo]! |= this.memory.readBe32(pte + 4) & (PTE_REF | PTE_CHG);
+    if (this.events.watched) this.events.emit('pte.write', pmap[pvo]!, va, lo[pvo]! >>> 0, 0);
   }
 
   /** Gives the PVO another word 1 (R and C are kept), in the table too if it is there: pte_change. */
   change(pvo: number, word1: number, late: boolean): void {
-    const { hi, lo, pmap } = this.#pvos;
+    const { hi, lo, pmap } = this.pvos;
     const pte = this.pteOf(pvo);
     if (pte === NOT_IN_TABLE) {
       lo[pvo] = word1;
       return;
     }
-    this.#invalidate(pvo, pte, late);
+    this.invalidate(pvo, pte, late);
     lo[pvo] = word1 | (lo[pvo]! & (PTE_REF | PTE_CHG));
     hi[pvo]! |= PTE_VALID;
-    this.#memory.writeBe32(pte + 4, lo[pvo]!);
-    this.#memory.writeBe32(pte, hi[pvo]!);
-    if (this.#events.watched)
-      this.#events.emit('pte.write', pmap[pvo]!, this.#va(pvo), 0, lo[pvo]! >>> 0);
+    this.memory.writeBe32(pte + 4, lo[pvo]!);
+    this.memory.writeBe32(pte, hi[pvo]!);
+    if (this.events.watched)
+      this.events.emit('pte.write', pmap[pvo]!, this.va(pvo), 0, lo[pvo]! >>> 0);
   }
 
   /** R and C of a PVO, from memory too (pte_synch). */
   harvest(pvo: number): number {
     const pte = this.pteOf(pvo);
-    const { lo } = this.#pvos;
-    if (pte !== NOT_IN_TABLE) lo[pvo]! |= this.#memory.readBe32(pte + 4) & (PTE_REF | PTE_CHG);
+    const { lo } = this.pvos;
+    if (pte !== NOT_IN_TABLE) lo[pvo]! |= this.memory.readBe32(pte + 4) & (PTE_REF | PTE_CHG);
     return lo[pvo]! & (PTE_REF | PTE_CHG);
   }
 
@@ -191,15 +191,15 @@ export class PtegTable {
    */
   clear(pvo: number, bit: number): void {
     const pte = this.pteOf(pvo);
-    const { lo, pmap } = this.#pvos;
+    const { lo, pmap } = this.pvos;
     lo[pvo]! &= ~bit;
     if (pte === NOT_IN_TABLE) return;
-    const old = this.#memory.readBe32(pte + 4);
+    const old = this.memory.readBe32(pte + 4);
     if ((old & bit) === 0) return;
-    this.#memory.writeBe32(pte + 4, old & ~bit);
-    this.#flusher.now(this.#va(pvo));
-    if (this.#events.watched)
-      this.#events.emit('pte.write', pmap[pvo]!, this.#va(pvo), old, (old & ~bit) >>> 0);
+    this.memory.writeBe32(pte + 4, old & ~bit);
+    this.flusher.now(this.va(pvo));
+    if (this.events.watched)
+      this.events.emit('pte.write', pmap[pvo]!, this.va(pvo), old, (old & ~bit) >>> 0);
   }
 
   /**
@@ -215,17 +215,17 @@ export class PtegTable {
    */
   spill(vsid: number, ea: Va, draw: number): boolean {
     const group = this.group(vsid, ea);
-    const source = this.#mapping(group, pteHi(vsid, ea, false) | 0);
+    const source = this.mapping(group, pteHi(vsid, ea, false) | 0);
     if (source === PVO_NONE) return false;
     // Another CPU has spilled it since: the access need only be tried again.
-    if ((this.#pvos.vaddr[source]! & PVO_PTEGIDX_VALID) !== 0) return true;
-    if (!this.#place(source)) {
+    if ((this.pvos.vaddr[source]! & PVO_PTEGIDX_VALID) !== 0) return true;
+    if (!this.place(source)) {
       const slot = draw & (PTEG_SLOTS - 1);
-      const victim = this.#occupant(group, slot);
-      if (this.#events.watched)
-        this.#events.emit('pmap.steal', this.#pvos.pmap[victim]!, this.#va(victim), slot);
+      const victim = this.occupant(group, slot);
+      if (this.events.watched)
+        this.events.emit('pmap.steal', this.pvos.pmap[victim]!, this.va(victim), slot);
       this.unset(victim, false);
-      this.#set(source, group, slot, 0);
+      this.set(source, group, slot, 0);
       this.overflow++;
     }
     this.overflow--;
@@ -233,8 +233,8 @@ export class PtegTable {
   }
 
   /** The PVO of a page, by its group and by word 0 without V and H. */
-  #mapping(group: number, word0: number): number {
-    const { ptegHead, onext, hi } = this.#pvos;
+  private mapping(group: number, word0: number): number {
+    const { ptegHead, onext, hi } = this.pvos;
     let pvo = ptegHead[group]!;
     while (pvo !== PVO_NONE && (hi[pvo]! & ~(PTE_VALID | PTE_HID)) !== word0) pvo = onext[pvo]!;
     return pvo;
@@ -244,10 +244,10 @@ export class PtegTable {
    * The PVO whose PTE fills a slot. One with H set is a guest from the other group, on that group's
    * list; 1.8 looked at this group's only and panicked.
    */
-  #occupant(group: number, slot: number): number {
-    const word0 = this.#memory.readBe32(this.#slot(group, slot)) | 0;
+  private occupant(group: number, slot: number): number {
+    const word0 = this.memory.readBe32(this.slot(group, slot)) | 0;
     const guest = (word0 & PTE_HID) !== 0;
-    const { ptegHead, onext, hi } = this.#pvos;
+    const { ptegHead, onext, hi } = this.pvos;
     let pvo = ptegHead[guest ? group ^ this.mask : group]!;
     while (pvo !== PVO_NONE && hi[pvo] !== word0) pvo = onext[pvo]!;
     if (pvo === PVO_NONE)

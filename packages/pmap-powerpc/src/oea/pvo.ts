@@ -49,11 +49,11 @@ export class PvoStore {
   readonly ptegHead: Int32Array;
   /** PVOs in use. */
   count = 0;
-  #vprev: Int32Array = new Int32Array(0);
-  #oprev: Int32Array = new Int32Array(0);
-  #made = 0;
-  readonly #free: Int32Array = new Int32Array(2).fill(PVO_NONE);
-  readonly #limit: number;
+  private vprev: Int32Array = new Int32Array(0);
+  private oprev: Int32Array = new Int32Array(0);
+  private made = 0;
+  private readonly free: Int32Array = new Int32Array(2).fill(PVO_NONE);
+  private readonly limit: number;
 
   /**
    * @param groups PTE groups in the hash table
@@ -61,7 +61,7 @@ export class PvoStore {
    */
   constructor(groups: number, limit: number) {
     this.ptegHead = new Int32Array(groups).fill(PVO_NONE);
-    this.#limit = limit;
+    this.limit = limit;
   }
 
   /** Makes room for the lists of `pages` managed pages; what was mapped before stays where it is. */
@@ -73,39 +73,39 @@ export class PvoStore {
 
   /** Puts a page's worth of PVOs into a pool. */
   addPage(pool: number): void {
-    const first = this.#made;
-    this.#made += PVOS_PER_PAGE;
-    if (this.#made > this.vaddr.length) this.#grow(Math.max(this.#made, this.vaddr.length * 2));
-    for (let pvo = this.#made - 1; pvo >= first; pvo--) this.#release(pvo, pool);
+    const first = this.made;
+    this.made += PVOS_PER_PAGE;
+    if (this.made > this.vaddr.length) this.grow(Math.max(this.made, this.vaddr.length * 2));
+    for (let pvo = this.made - 1; pvo >= first; pvo--) this.release(pvo, pool);
   }
 
   /** Whether a PVO could be taken if its pool had one. */
   get withinLimit(): boolean {
-    return this.count < this.#limit;
+    return this.count < this.limit;
   }
 
   /** Whether the pool has one at hand. */
   has(pool: number): boolean {
-    return this.#free[pool] !== PVO_NONE;
+    return this.free[pool] !== PVO_NONE;
   }
 
   /** Takes a PVO from a pool that {@link has} one and puts it at the head of its two lists. */
   take(pool: number, group: number, list: number): number {
-    const pvo = this.#free[pool]!;
-    this.#free[pool] = this.onext[pvo]!;
+    const pvo = this.free[pool]!;
+    this.free[pool] = this.onext[pvo]!;
     this.count++;
     this.list[pvo] = list;
 
     const byPage = this.pageHead[list]!;
     this.vnext[pvo] = byPage;
-    this.#vprev[pvo] = PVO_NONE;
-    if (byPage !== PVO_NONE) this.#vprev[byPage] = pvo;
+    this.vprev[pvo] = PVO_NONE;
+    if (byPage !== PVO_NONE) this.vprev[byPage] = pvo;
     this.pageHead[list] = pvo;
 
     const byGroup = this.ptegHead[group]!;
     this.onext[pvo] = byGroup;
-    this.#oprev[pvo] = PVO_NONE;
-    if (byGroup !== PVO_NONE) this.#oprev[byGroup] = pvo;
+    this.oprev[pvo] = PVO_NONE;
+    if (byGroup !== PVO_NONE) this.oprev[byGroup] = pvo;
     this.ptegHead[group] = pvo;
     return pvo;
   }
@@ -114,27 +114,27 @@ export class PvoStore {
   put(pvo: number, group: number): void {
     const list = this.list[pvo]!;
     const vnext = this.vnext[pvo]!;
-    const vprev = this.#vprev[pvo]!;
+    const vprev = this.vprev[pvo]!;
     if (vprev === PVO_NONE) this.pageHead[list] = vnext;
     else this.vnext[vprev] = vnext;
-    if (vnext !== PVO_NONE) this.#vprev[vnext] = vprev;
+    if (vnext !== PVO_NONE) this.vprev[vnext] = vprev;
 
     const onext = this.onext[pvo]!;
-    const oprev = this.#oprev[pvo]!;
+    const oprev = this.oprev[pvo]!;
     if (oprev === PVO_NONE) this.ptegHead[group] = onext;
     else this.onext[oprev] = onext;
-    if (onext !== PVO_NONE) this.#oprev[onext] = oprev;
+    if (onext !== PVO_NONE) this.oprev[onext] = oprev;
 
     this.count--;
-    this.#release(pvo, poolOf(list));
+    this.release(pvo, poolOf(list));
   }
 
-  #release(pvo: number, pool: number): void {
-    this.onext[pvo] = this.#free[pool]!;
-    this.#free[pool] = pvo;
+  private release(pvo: number, pool: number): void {
+    this.onext[pvo] = this.free[pool]!;
+    this.free[pool] = pvo;
   }
 
-  #grow(room: number): void {
+  private grow(room: number): void {
     const larger = (old: Int32Array): Int32Array => {
       const array = new Int32Array(room);
       array.set(old);
@@ -147,8 +147,8 @@ export class PvoStore {
     this.list = larger(this.list);
     this.vnext = larger(this.vnext);
     this.onext = larger(this.onext);
-    this.#vprev = larger(this.#vprev);
-    this.#oprev = larger(this.#oprev);
+    this.vprev = larger(this.vprev);
+    this.oprev = larger(this.oprev);
   }
 }
 

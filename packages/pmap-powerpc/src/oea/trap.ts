@@ -44,11 +44,11 @@ const FIRST_DYNAMIC_BAT = 2;
  */
 export class OeaTrap {
   readonly fault: Fault = { va: 0, access: VM_PROT_READ, type: VM_FAULT_INVALID, kernel: false };
-  readonly #mmus: readonly OeaMmu[];
-  readonly #pmap: OeaPmap;
-  readonly #events: EventStream;
+  private readonly mmus: readonly OeaMmu[];
+  private readonly pmap: OeaPmap;
+  private readonly events: EventStream;
   /** Upper words of `battable` by segment; 0 where it has none. */
-  readonly #battable: Int32Array = new Int32Array(16);
+  private readonly battable: Int32Array = new Int32Array(16);
 
   constructor(
     mmus: readonly OeaMmu[],
@@ -56,29 +56,29 @@ export class OeaTrap {
     events: EventStream,
     ioSegments: readonly number[],
   ) {
-    this.#mmus = mmus;
-    this.#pmap = pmap;
-    this.#events = events;
+    this.mmus = mmus;
+    this.pmap = pmap;
+    this.events = events;
     for (const segment of ioSegments)
-      this.#battable[segment] = batPair(segment << SEGMENT_SHIFT, 0, BAT_BL_256M, BAT_VS, 0)[0];
+      this.battable[segment] = batPair(segment << SEGMENT_SHIFT, 0, BAT_BL_256M, BAT_VS, 0)[0];
   }
 
   trap(cpu: number): TrapOutcome {
-    const mmu = this.#mmus[cpu]!;
+    const mmu = this.mmus[cpu]!;
     const fetch = mmu.vector === EXC_ISI;
     const user = (mmu.srr1 & MSR_PR) !== 0;
     const ea = fetch ? mmu.srr0 : mmu.dar;
     const missing =
       ((fetch ? mmu.srr1 : mmu.dsisr) & (fetch ? SRR1_NOTFOUND : DSISR_NOTFOUND)) !== 0;
-    this.#decode(mmu, ea, user, fetch, missing);
-    const settled = missing && (this.#loadBat(mmu, ea, user, fetch) || this.#spill(mmu, ea, user));
+    this.decode(mmu, ea, user, fetch, missing);
+    const settled = missing && (this.loadBat(mmu, ea, user, fetch) || this.spill(mmu, ea, user));
     const outcome = settled ? TRAP_SETTLED : TRAP_FAULT;
-    if (this.#events.watched)
-      this.#events.emit('mmu.fault', cpu, this.fault.va, this.fault.access, outcome);
+    if (this.events.watched)
+      this.events.emit('mmu.fault', cpu, this.fault.va, this.fault.access, outcome);
     return outcome;
   }
 
-  #decode(mmu: OeaMmu, ea: Va, user: boolean, fetch: boolean, missing: boolean): void {
+  private decode(mmu: OeaMmu, ea: Va, user: boolean, fetch: boolean, missing: boolean): void {
     const { fault } = this;
     // A fault in copyin's window is one in the segment that it shows.
     const window = !user && ea >>> SEGMENT_SHIFT === USER_SR;
@@ -89,15 +89,15 @@ export class OeaTrap {
     else fault.access = (mmu.dsisr & DSISR_STORE) === 0 ? VM_PROT_READ : VM_PROT_WRITE;
   }
 
-  #loadBat(mmu: OeaMmu, ea: Va, user: boolean, fetch: boolean): boolean {
-    const upper = this.#battable[ea >>> SEGMENT_SHIFT]!;
+  private loadBat(mmu: OeaMmu, ea: Va, user: boolean, fetch: boolean): boolean {
+    const upper = this.battable[ea >>> SEGMENT_SHIFT]!;
     if (user || fetch || upper === 0) return false;
     const lower = (ea & 0xf0000000) | BAT_I | BAT_G | BAT_PP_RW;
     mmu.mtdbat(FIRST_DYNAMIC_BAT + (mmu.mftb() & 1), upper, lower);
     return true;
   }
 
-  #spill(mmu: OeaMmu, ea: Va, user: boolean): boolean {
-    return this.#pmap.spill(mmu.segmentOf(ea, user) & SR_VSID, ea, mmu.mftb());
+  private spill(mmu: OeaMmu, ea: Va, user: boolean): boolean {
+    return this.pmap.spill(mmu.segmentOf(ea, user) & SR_VSID, ea, mmu.mftb());
   }
 }
