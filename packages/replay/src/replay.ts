@@ -148,7 +148,7 @@ function diskSize({ survey, recording }: SurveyedRecording, placement: Placement
 }
 
 /** The largest disk. */
-const MOST_DISK = 2 ** 31;
+const MOST_DISK = 2 ** 30;
 
 /** The same handler, with a look at the watch every so many records. */
 function withProgress(recording: Recording, progress: (records: number) => void): TraceHandler {
