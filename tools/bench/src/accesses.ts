@@ -3,6 +3,7 @@ import type { Port } from '@uvmkit/pmap';
 import { Machine, type Process } from '@uvmkit/machine';
 import { MAP_ANON, MAP_FIXED, MAP_PRIVATE } from '@uvmkit/uvm-core';
 import { type Figure, measure } from './measure.ts';
+import { HIT_BYTES, PASSES, shuffled } from './yardstick.ts';
 
 const RW = VM_PROT_READ | VM_PROT_WRITE;
 /** Pages that a round of faults touches. */
@@ -31,8 +32,12 @@ class Subject {
 
   constructor(port: Port, pages: number, faultAhead: boolean) {
     const { layout } = port;
-    this.machine = new Machine({ port, memory: Math.max(256 << 20, pages * layout.pageSize * 4), faultAhead });
-    this.process = this.machine.spawn();
+    this.machine = new Machine({
+      port,
+      memory: Math.max(256 << 20, pages * layout.pageSize * 4),
+      faultAhead,
+    });
+    this.process = this.machine.spawn({ limits: { data: 2 ** 30 } });
     this.pageSize = layout.pageSize;
     this.length = pages * layout.pageSize;
     // Away from page and segment zero, the heap and the stack.
@@ -41,7 +46,14 @@ class Subject {
   }
 
   map(): void {
-    const { error } = this.process.sys.mmap(this.start, this.length, RW, MAP_ANON | MAP_PRIVATE | MAP_FIXED, -1, 0);
+    const { error } = this.process.sys.mmap(
+      this.start,
+      this.length,
+      RW,
+      MAP_ANON | MAP_PRIVATE | MAP_FIXED,
+      -1,
+      0,
+    );
     if (error !== 0) throw new Error(`mmap answered errno ${error}`);
   }
 
@@ -62,17 +74,20 @@ class Subject {
   }
 }
 
-/** Loads that the TLB knows: words of eight pages, again and again. */
+/**
+ * Loads that the TLB knows. Each yields the address of the next, over eight pages in random order, as
+ * the yardstick's reads do: so neither is measured by how many of them the host can run at once.
+ */
 async function hit(port: Port): Promise<Figure> {
-  const subject = new Subject(port, 8, true);
-  const { process, start, length } = subject;
-  subject.touchAll();
-  let sum = 0;
-  const figure = await measure(16 * (length >> 2), () => {
-    for (let pass = 0; pass < 16; pass++) for (let va = start; va < start + length; va += 4) sum = (sum + process.load32(va)) | 0;
+  const subject = new Subject(port, HIT_BYTES / port.layout.pageSize, true);
+  const { process, start } = subject;
+  const order = shuffled(HIT_BYTES >> 2);
+  for (let i = 0; i < order.length; i++) process.store32(start + i * 4, start + order[i]! * 4);
+  return measure(order.length * PASSES, () => {
+    let at = start;
+    for (let i = 0; i < order.length * PASSES; i++) at = process.load32(at);
+    if (at !== start) throw new Error('the chain of loads does not close');
   });
-  if (sum === -1) throw new Error('unreachable: the sum is a count of ones');
-  return figure;
 }
 
 /** Loads that the TLB does not know, but the tables do: one a page, over more pages than any TLB holds. */

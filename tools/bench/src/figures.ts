@@ -14,7 +14,8 @@ export interface Measured extends PortFigures {
 /** Measures one port, with the yardstick in the same process. */
 export async function measureAll(arch: string): Promise<Measured> {
   const make = PORTS.get(arch);
-  if (make === undefined) throw new RangeError(`no architecture ${arch}; there are ${[...PORTS.keys()].join(', ')}`);
+  if (make === undefined)
+    throw new RangeError(`no architecture ${arch}; there are ${[...PORTS.keys()].join(', ')}`);
   return {
     arrayRead: await measureArrayRead(),
     ...(await measurePort(arch, make)),

@@ -16,14 +16,24 @@ import { type Figure, measure } from './measure.ts';
 const LOOKUPS = 1 << 16;
 
 /** A map with that many one-page entries, one free page between each two. */
-function mapOf(port: Port, entries: number): { readonly map: VmMap; readonly addresses: Float64Array } {
+function mapOf(
+  port: Port,
+  entries: number,
+): { readonly map: VmMap; readonly addresses: Float64Array } {
   const { uvm } = new Machine({ port });
   const step = uvm.pageSize * 2;
   const created = spaceAlloc(uvm, 0, entries * step).next();
   if (created.done !== true) throw new Error('a new address space had to wait for memory');
   const { map } = created.value;
-  const attributes = { prot: VM_PROT_READ, maxProt: VM_PROT_READ, inherit: MAP_INHERIT_COPY, advice: UVM_ADV_NORMAL, flags: UVM_FLAG_FIXED | UVM_FLAG_NOMERGE };
-  for (let i = 0; i < entries; i++) uvmMap(uvm, map, i * step, uvm.pageSize, null, 0, 0, attributes);
+  const attributes = {
+    prot: VM_PROT_READ,
+    maxProt: VM_PROT_READ,
+    inherit: MAP_INHERIT_COPY,
+    advice: UVM_ADV_NORMAL,
+    flags: UVM_FLAG_FIXED | UVM_FLAG_NOMERGE,
+  };
+  for (let i = 0; i < entries; i++)
+    uvmMap(uvm, map, i * step, uvm.pageSize, null, 0, 0, attributes);
   const addresses = new Float64Array(LOOKUPS);
   let state = 1;
   for (let i = 0; i < LOOKUPS; i++) {

@@ -8,7 +8,9 @@ import { measureHost } from './host.ts';
 import { PORTS } from './ports.ts';
 import { type Row, rows, table } from './report.ts';
 
-const { values } = parseArgs({ options: { arch: { type: 'string' }, write: { type: 'boolean', default: false } } });
+const { values } = parseArgs({
+  options: { arch: { type: 'string' }, write: { type: 'boolean', default: false } },
+});
 const wanted = values.arch?.split(',') ?? [...PORTS.keys()];
 for (const arch of wanted)
   if (!PORTS.has(arch)) {
@@ -41,5 +43,8 @@ console.log(report);
 if (values.write) {
   const readme = fileURLToPath(new URL('../README.md', import.meta.url));
   const text = await readFile(readme, 'utf8');
-  await writeFile(readme, text.replace(/(<!-- figures -->\n)[^]*(<!-- \/figures -->)/, `$1\n${report}\n$2`));
+  await writeFile(
+    readme,
+    text.replace(/(<!-- figures -->\n)[^]*(<!-- \/figures -->)/, `$1\n${report}\n$2`),
+  );
 }

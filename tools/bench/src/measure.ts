@@ -13,8 +13,18 @@ export interface Figure {
  *
  * @param hooks what to do outside the time taken: set up before each round, clear up after it
  */
-export async function measure(operations: number, round: () => void, hooks: FnOptions = {}): Promise<Figure> {
-  const bench = new Bench({ time: 400, iterations: 12, warmupTime: 150, warmupIterations: 4, throws: true });
+export async function measure(
+  operations: number,
+  round: () => void,
+  hooks: FnOptions = {},
+): Promise<Figure> {
+  const bench = new Bench({
+    time: 400,
+    iterations: 12,
+    warmupTime: 150,
+    warmupIterations: 4,
+    throws: true,
+  });
   bench.add('figure', round, hooks);
   const [task] = await bench.run();
   const { result } = task!;

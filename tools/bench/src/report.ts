@@ -23,37 +23,86 @@ export function reached(row: Row): boolean | null {
 
 /** The limits of an architecture: what a resident soft fault and a miss may take, in nanoseconds. */
 function limits(arch: string): { readonly soft: number; readonly miss: number } {
-  return { soft: arch === 'i386' ? 400 : 500, miss: arch === 'oea' || arch === 'ibm4xx' ? 120 : 60 };
+  return {
+    soft: arch === 'i386' ? 400 : 500,
+    miss: arch === 'oea' || arch === 'ibm4xx' ? 120 : 60,
+  };
 }
 
 /** The rows of one port. */
 export function rows(measured: Measured, host: HostFigures | string): readonly Row[] {
   const { arch } = measured;
   const { soft, miss } = limits(arch);
-  const ofHost = (name: 'zeroFill' | 'copyOnWrite' | 'fork10000'): number | null => (typeof host === 'string' ? null : host[name]);
-  const row = (what: string, figure: Figure, yardstick: string, by: number | null, limit: number): Row => ({ arch, what, figure, yardstick, by, limit });
+  const ofHost = (name: 'zeroFill' | 'copyOnWrite' | 'fork10000'): number | null =>
+    typeof host === 'string' ? null : host[name];
+  const row = (
+    what: string,
+    figure: Figure,
+    yardstick: string,
+    by: number | null,
+    limit: number,
+  ): Row => ({ arch, what, figure, yardstick, by, limit });
   return [
-    row('zero-fill fault', measured.zeroFill, "host's anonymous write fault", ofHost('zeroFill'), 1),
-    row('copy-on-write fault', measured.copyOnWrite, "host's copy-on-write fault", ofHost('copyOnWrite'), 1),
+    row(
+      'zero-fill fault',
+      measured.zeroFill,
+      "host's anonymous write fault",
+      ofHost('zeroFill'),
+      1,
+    ),
+    row(
+      'copy-on-write fault',
+      measured.copyOnWrite,
+      "host's copy-on-write fault",
+      ofHost('copyOnWrite'),
+      1,
+    ),
     row('resident soft fault', measured.soft, '', null, soft),
-    row('load, TLB hit', measured.hit, 'typed-array read', measured.arrayRead.ns, 3),
+    row(
+      'load, TLB hit, each from the last',
+      measured.hit,
+      'typed-array read, likewise',
+      measured.arrayRead.ns,
+      3,
+    ),
     row('load, TLB miss and walk', measured.miss, '', null, miss),
     row('lookup among 10^6 entries', measured.lookup1e6, 'among 10^3', measured.lookup1e3.ns, 3),
-    row('fork, 10,000 touched pages', measured.fork, "host's fork, the same", ofHost('fork10000'), 1),
+    row(
+      'fork, 10,000 touched pages',
+      measured.fork,
+      "host's fork, the same",
+      ofHost('fork10000'),
+      1,
+    ),
   ];
 }
 
-const time = (ns: number): string => (ns < 100 ? `${ns.toFixed(1)} ns` : ns < 1e5 ? `${Math.round(ns)} ns` : `${(ns / 1000).toFixed(0)} us`);
+const time = (ns: number): string =>
+  ns < 100
+    ? `${ns.toFixed(1)} ns`
+    : ns < 1e5
+      ? `${Math.round(ns)} ns`
+      : `${(ns / 1000).toFixed(0)} us`;
 
 /** The report as a Markdown table. */
 export function table(all: readonly Row[]): string {
   const lines = all.map((row) => {
     const state = reached(row);
-    const ratio = row.yardstick === '' ? '' : row.by === null ? 'missing' : `${(row.figure.ns / row.by).toFixed(2)} x`;
-    const yardstick = row.yardstick === '' ? '' : `${row.yardstick}${row.by === null ? '' : `, ${time(row.by)}`}`;
+    const ratio =
+      row.yardstick === ''
+        ? ''
+        : row.by === null
+          ? 'missing'
+          : `${(row.figure.ns / row.by).toFixed(2)} x`;
+    const yardstick =
+      row.yardstick === '' ? '' : `${row.yardstick}${row.by === null ? '' : `, ${time(row.by)}`}`;
     const wanted = row.yardstick === '' ? `<= ${row.limit} ns` : `<= ${row.limit} x`;
     const verdict = state === null ? '?' : state ? 'yes' : 'no';
     return `| ${row.arch} | ${row.what} | ${time(row.figure.ns)} ±${row.figure.spread.toFixed(0)} % | ${yardstick} | ${ratio} | ${wanted} | ${verdict} |`;
   });
-  return ['| MMU | what | takes | yardstick | ratio | wanted | reached |', '|---|---|---|---|---|---|---|', ...lines].join('\n');
+  return [
+    '| MMU | what | takes | yardstick | ratio | wanted | reached |',
+    '|---|---|---|---|---|---|---|',
+    ...lines,
+  ].join('\n');
 }
