@@ -1,8 +1,5 @@
 import type { PmapId } from '@uvmkit/pmap';
 
-/** `what` of a `pmap.steal` event that is about a context. */
-export const STEAL_CONTEXT = 1;
-
 /** No context, no victim. */
 export const NO_CONTEXT = -1;
 
@@ -22,10 +19,10 @@ export class ContextPool {
   victim: PmapId = NO_CONTEXT;
   /** The context that each CPU has loaded. */
   readonly loaded: Int32Array;
-  readonly #next: Int32Array;
-  #free: number = NO_CONTEXT;
-  #kick = 0;
-  #direction = 1;
+  private readonly next: Int32Array;
+  private freeList: number = NO_CONTEXT;
+  private kick = 0;
+  private direction = 1;
 
   /** @throws RangeError if there are not as many contexts as CPUs beside the kernel's, or more than `most` */
   constructor(count: number, cpus: number, most: number) {
@@ -36,20 +33,20 @@ export class ContextPool {
     this.count = count;
     this.owner = new Int32Array(count).fill(NO_CONTEXT);
     this.loaded = new Int32Array(cpus);
-    this.#next = new Int32Array(count);
-    for (let context = count - 1; context > 0; context--) this.#push(context);
+    this.next = new Int32Array(count);
+    for (let context = count - 1; context > 0; context--) this.push(context);
   }
 
   /** A context for `pmap` on `cpu`: a free one, or one stolen from {@link victim}. */
   allocate(pmap: PmapId, cpu: number): number {
-    let context = this.#free;
+    let context = this.freeList;
     this.victim = NO_CONTEXT;
     if (context === NO_CONTEXT) {
-      do context = this.#advance();
-      while (this.#loadedElsewhere(context, cpu));
+      do context = this.advance();
+      while (this.loadedElsewhere(context, cpu));
       this.victim = this.owner[context]!;
     } else {
-      this.#free = this.#next[context]!;
+      this.freeList = this.next[context]!;
     }
     this.owner[context] = pmap;
     return context;
@@ -58,27 +55,27 @@ export class ContextPool {
   /** Gives a context back. */
   free(context: number): void {
     this.owner[context] = NO_CONTEXT;
-    this.#push(context);
+    this.push(context);
   }
 
-  #push(context: number): void {
-    this.#next[context] = this.#free;
-    this.#free = context;
+  private push(context: number): void {
+    this.next[context] = this.freeList;
+    this.freeList = context;
   }
 
-  #advance(): number {
-    this.#kick += this.#direction;
-    if (this.#kick >= this.count) {
-      this.#kick = this.count - 1;
-      this.#direction = -1;
-    } else if (this.#kick < 1) {
-      this.#kick = 1;
-      this.#direction = 1;
+  private advance(): number {
+    this.kick += this.direction;
+    if (this.kick >= this.count) {
+      this.kick = this.count - 1;
+      this.direction = -1;
+    } else if (this.kick < 1) {
+      this.kick = 1;
+      this.direction = 1;
     }
-    return this.#kick;
+    return this.kick;
   }
 
-  #loadedElsewhere(context: number, cpu: number): boolean {
+  private loadedElsewhere(context: number, cpu: number): boolean {
     for (let other = 0; other < this.loaded.length; other++)
       if (other !== cpu && this.loaded[other] === context) return true;
     return false;

@@ -1,4 +1,11 @@
-import { ACCESS_USER, bootBare, TRAP_SETTLED, VM_PROT_READ, VM_PROT_WRITE } from '@uvmkit/pmap';
+import {
+  ACCESS_USER,
+  bootBare,
+  PMAP_WIRED,
+  TRAP_SETTLED,
+  VM_PROT_READ,
+  VM_PROT_WRITE,
+} from '@uvmkit/pmap';
 import { describe, expect, it } from 'vitest';
 import { sun4c, srmmu } from './index.ts';
 
@@ -27,6 +34,20 @@ describe.each([sun4c(), srmmu()])('$name', (port) => {
     const { start, end } = bootBare(port).md.pmap.virtualSpace();
     expect(start).toBeGreaterThan(layout.kernelMin);
     expect(end).toBe(layout.kernelMax);
+  });
+
+  it('counts no mapping of kenterPa, and keeps wired mappings when referenced is cleared, as it says', () => {
+    const machine = bootBare(port);
+    const { md } = machine;
+    const { kenterCounted, clearReferenceWired } = port.capabilities;
+    expect([kenterCounted, clearReferenceWired]).toEqual([false, 'keeps']);
+    const before = [md.pmap.residentCount(0), md.pmap.wiredCount(0)];
+    md.pmap.kenterPa(md.pmap.virtualSpace().start, machine.takePage(), VM_PROT_READ);
+    expect([md.pmap.residentCount(0), md.pmap.wiredCount(0)]).toEqual(before);
+    const [map, pa] = [md.pmap.create(), machine.takePage()];
+    md.pmap.enter(map, 0x1000, pa, VM_PROT_READ, VM_PROT_READ | PMAP_WIRED);
+    md.pmap.clearReference(pa);
+    expect(md.pmap.extract(map, 0x1000)).toBe(pa);
   });
 
   it('counts nothing for what was not done', () => {

@@ -24,7 +24,7 @@ export const FRONT_MISS = -1;
  * Fields are private by the compiler's word and not by `#`: a hit is a few instructions, and checking a `#name` is
  * a third of it.
  *
- * For addresses of 32 bits. A slot is two words:
+ * For addresses of 32 bits; a physical one that has more is not kept. A slot is two words:
  *
  *     tag: address of the 4 KB │ epoch          base: their physical address
  *          31 … 12               11 … 0
@@ -47,6 +47,7 @@ export class TranslationFront {
 
   /** Keeps the translation of `va` for this kind of access, and returns it. */
   remember(va: Va, access: Access, pa: Pa): Pa {
+    if (pa >= 2 ** 32) return pa;
     const slot =
       ((access & (KINDS - 1)) << (SLOTS_SHIFT + 1)) |
       ((va >>> (PIECE_SHIFT - 1)) & (SLOTS_MASK << 1));
@@ -75,8 +76,7 @@ export class TranslationFront {
 
 /**
  * A {@link TranslationFront} for addresses wider than 32 bits, of either sign (alpha: 43 bits, signed). The tag is a
- * number of its own instead of a word, of the same two parts; physical addresses have 32 bits still, and one
- * that has more is not kept.
+ * number of its own instead of a word, of the same two parts.
  */
 export class WideTranslationFront {
   private readonly tags: Float64Array = new Float64Array(KINDS << SLOTS_SHIFT);

@@ -17,5 +17,4 @@ export {
   type SrmmuCounters,
   type SrmmuPmapOptions,
 } from './pmap.ts';
-export { STEAL_CONTEXT } from '../context-pool.ts';
 export * as pte from './pte.ts';

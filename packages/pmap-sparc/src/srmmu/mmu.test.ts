@@ -288,6 +288,42 @@ describe('referenced and modified in memory', () => {
   });
 });
 
+describe('a hit', () => {
+  const often = (va: number, access: number) => [1, 2, 3].map(() => mmu.translate(va, access));
+
+  it('is forgotten when the context, the control register, a flush or another entry says otherwise', () => {
+    expect(often(0x1004, RS)).toEqual([0x101004, 0x101004, 0x101004]);
+    mmu.cxr = 1;
+    expect(often(0x1004, RS)).toEqual([FAULT, FAULT, FAULT]);
+    mmu.cxr = 0;
+    expect(often(0x1004, RS)).toEqual([0x101004, 0x101004, 0x101004]);
+    mmu.pcr = 0;
+    expect(often(0x1004, RS)).toEqual([0x1004, 0x1004, 0x1004]);
+    mmu.pcr = PCR_E;
+    memory.writeBe32(0x14004, 0x00020086);
+    expect(often(0x1004, RS)).toEqual([0x101004, 0x101004, 0x101004]);
+    mmu.flush(FLUSH_PAGE, 0x1000);
+    expect(often(0x1004, RS)).toEqual([0x200004, 0x200004, 0x200004]);
+    memory.writeBe32(0x14004, 0x00010186);
+    mmu.flushAll();
+    expect(often(0x1004, RS)).toEqual([0x101004, 0x101004, 0x101004]);
+    expect(mmu.stats.lookups).toBe(21);
+  });
+
+  it('of loads lets no store pass: the first sets M', () => {
+    often(0x1004, RU);
+    expect(peek(0x14004) & PG_M).toBe(0);
+    expect(mmu.translate(0x1004, WU)).toBe(0x101004);
+    expect(peek(0x14004) & PG_M).toBe(PG_M);
+  });
+
+  it('answers 36 bits of physical address, and large mappings', () => {
+    expect(often(0xd678, RU)).toEqual([0xf12345678, 0xf12345678, 0xf12345678]);
+    expect(often(0x45678, RS)).toEqual([0x345678, 0x345678, 0x345678]);
+    expect(often(0x46678, RS)).toEqual([0x346678, 0x346678, 0x346678]);
+  });
+});
+
 describe('flushes', () => {
   it('Q2: supervisor entries serve every context and outlive a context flush', () => {
     mmu.cxr = 1;

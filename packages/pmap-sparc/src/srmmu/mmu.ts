@@ -1,9 +1,14 @@
 import {
   ACCESS_USER,
   FAULT,
+  FRONT_MISS,
   mmuStats,
+  SCOPE_ALL,
+  SCOPE_CONTEXT,
+  SCOPE_RANGE,
   Tlb,
   TLB_MISS,
+  TranslationFront,
   VM_PROT_EXECUTE,
   VM_PROT_WRITE,
   type Access,
@@ -56,6 +61,15 @@ export const FLUSH_CONTEXT = 3;
 export const FLUSH_ENTIRE = 4;
 /** One of the five types. */
 export type FlushType = 0 | 1 | 2 | 3 | 4;
+
+/** The scope of a `tlb.flush` event, by type. */
+const FLUSH_SCOPE: Uint8Array = Uint8Array.of(
+  SCOPE_RANGE,
+  SCOPE_RANGE,
+  SCOPE_RANGE,
+  SCOPE_CONTEXT,
+  SCOPE_ALL,
+);
 
 /** What is implementation-defined about the MMU. */
 export interface SrmmuMmuOptions {
@@ -116,13 +130,8 @@ function faultClass(sfsr: number): number {
 export class SrmmuMmu implements Mmu {
   readonly cpu: number;
   readonly dataCache = null;
-  readonly stats: MmuStats = mmuStats();
-  /** Control register (VA 0x000 of ASI 4): `PCR_E`, `PCR_NF`. */
-  pcr = 0;
   /** Context table pointer (0x100): bits 31:2 are PA[35:6]. */
   cxtptr = 0;
-  /** Context register (0x200). */
-  cxr = 0;
   /** Fault status (0x300), looked at without clearing it; software reads with {@link readSfsr}. */
   sfsr = 0;
   /** Fault address (0x400): the full virtual address. */
@@ -132,21 +141,29 @@ export class SrmmuMmu implements Mmu {
    * does; others leave the record, and the access answers nothing of use.
    */
   trapping = true;
-  #lastSfsr = 0;
-  #lastSfar = 0;
-  readonly #memory: PhysicalMemory;
-  readonly #events: EventStream;
-  readonly #rootPte: boolean;
+  /**
+   * The TLBs replace round-robin and so take no notice of hits: what is in front is in the TLB behind, with the right
+   * that the kind of access needs, and M if it stores.
+   */
+  private readonly front: TranslationFront = new TranslationFront();
+  private readonly counts: MmuStats = mmuStats();
+  private control = 0;
+  private context = 0;
+  private lastSfsr = 0;
+  private lastSfar = 0;
+  private readonly memory: PhysicalMemory;
+  private readonly events: EventStream;
+  private readonly rootPte: boolean;
   /** TLB entries of 4 KB. */
-  readonly #pages: Tlb;
+  private readonly pages: Tlb;
   /** TLB entries of 4 GB, 16 MB, 256 KB, by level. */
-  readonly #large: readonly [Tlb, Tlb, Tlb] = [
+  private readonly large: readonly [Tlb, Tlb, Tlb] = [
     new Tlb(1, 2, TLB_GLOBAL),
     new Tlb(1, 4, TLB_GLOBAL),
     new Tlb(1, 8, TLB_GLOBAL),
   ];
   /** Whether a large entry was entered since they were last all dropped. */
-  #anyLarge = false;
+  private anyLarge = false;
 
   constructor(
     cpu: number,
@@ -158,42 +175,54 @@ export class SrmmuMmu implements Mmu {
     if (entries < 4)
       throw new RangeError(`TLB entries must be a power of two from 4, given ${entries}`);
     this.cpu = cpu;
-    this.#memory = memory;
-    this.#events = events;
-    this.#rootPte = options.rootPte ?? false;
-    this.#pages = new Tlb(entries / 4, 4, TLB_GLOBAL);
+    this.memory = memory;
+    this.events = events;
+    this.rootPte = options.rootPte ?? false;
+    this.pages = new Tlb(entries / 4, 4, TLB_GLOBAL);
   }
 
   translate(va: Va, access: Access): Pa {
-    this.stats.lookups++;
-    if ((this.pcr & PCR_E) === 0) return va;
-    const at = ACCESS_TYPE[access & 15]!;
-    const entry = this.#pages.lookup(va >>> 12, this.cxr);
-    if (entry !== TLB_MISS) {
-      const bits = this.#pages.bits[entry]!;
-      if ((bits >>> at) & 1) return this.#pages.frame[entry]! * NBPG + (va & 0xfff);
-      return this.#refused(va, at, bits, 3);
-    }
-    return this.#anyLarge ? this.#translateLarge(va, at) : this.#walk(va, at);
+    const pa = this.front.find(va, access);
+    return (pa | 0) === FRONT_MISS ? this.lookup(va, access) : pa;
   }
 
-  #translateLarge(va: Va, at: number): Pa {
+  get stats(): MmuStats {
+    this.counts.lookups += this.front.takeHits();
+    return this.counts;
+  }
+
+  /** Asks the TLB for 4 KB pages, then the others. */
+  private lookup(va: Va, access: Access): Pa {
+    this.counts.lookups += this.front.takeHits() + 1;
+    if ((this.control & PCR_E) === 0) return va;
+    const at = ACCESS_TYPE[access & 15]!;
+    const entry = this.pages.lookup(va >>> 12, this.context);
+    if (entry !== TLB_MISS) {
+      const bits = this.pages.bits[entry]!;
+      if (((bits >>> at) & 1) === 0) return this.refused(va, at, bits, 3);
+      return this.front.remember(va, access, this.pages.frame[entry]! * NBPG + (va & 0xfff));
+    }
+    return this.anyLarge ? this.lookupLarge(va, access, at) : this.walk(va, at);
+  }
+
+  private lookupLarge(va: Va, access: Access, at: number): Pa {
     for (let level = 2; level >= 0; level--) {
-      const tlb = this.#large[level]!;
-      const entry = tlb.lookup(largeVpn(va, level), this.cxr);
+      const tlb = this.large[level]!;
+      const entry = tlb.lookup(largeVpn(va, level), this.context);
       if (entry === TLB_MISS) continue;
       const bits = tlb.bits[entry]!;
-      if ((bits >>> at) & 1) return tlb.frame[entry]! * NBPG + ((va & OFFSET_MASK[level]!) >>> 0);
-      return this.#refused(va, at, bits, level);
+      if (((bits >>> at) & 1) === 0) return this.refused(va, at, bits, level);
+      const pa = tlb.frame[entry]! * NBPG + ((va & OFFSET_MASK[level]!) >>> 0);
+      return this.front.remember(va, access, pa);
     }
-    return this.#walk(va, at);
+    return this.walk(va, at);
   }
 
   /** The TLB holds the PTE and it does not serve: it lacks the right, or M, which only a walk can set. */
-  #refused(va: Va, at: number, bits: number, level: number): Pa {
+  private refused(va: Va, at: number, bits: number, level: number): Pa {
     const pte = bits >>> TLB_PTE_SHIFT;
     const ft = permissionFault(at, (pte & PG_ACC) >>> PG_ACC_SHIFT);
-    return ft === FT_NONE ? this.#walk(va, at) : this.#fault(va, at, ft, level);
+    return ft === FT_NONE ? this.walk(va, at) : this.fault(va, at, ft, level);
   }
 
   /*
@@ -203,55 +232,76 @@ export class SrmmuMmu implements Mmu {
    *     context table[CXR] ─▶ L1[index 1] ─▶ L2[index 2] ─▶ L3[index 3] ─▶ page
    *            4 GB              16 MB          256 KB          4 KB
    */
-  #walk(va: Va, at: number): Pa {
-    this.stats.misses++;
-    let entryPa = this.#contextEntry();
+  private walk(va: Va, at: number): Pa {
+    this.counts.misses++;
+    let entryPa = this.contextEntry();
     for (let level = 0; ; level++) {
-      const entry = this.#read(entryPa);
-      if (entry < 0) return this.#fault(va, at, FT_TRANSLATION, level);
+      const entry = this.read(entryPa);
+      if (entry < 0) return this.fault(va, at, FT_TRANSLATION, level);
       const type = entry & ET_MASK;
       if (type === ET_PTD && level < 3) {
         entryPa = ptdTable(entry) + tableOffset(va, level + 1);
-      } else if (type === ET_PTE && (level > 0 || this.#rootPte)) {
-        return this.#use(va, at, entryPa, entry, level);
+      } else if (type === ET_PTE && (level > 0 || this.rootPte)) {
+        return this.use(va, at, entryPa, entry, level);
       } else {
-        return this.#fault(va, at, type === ET_INVALID ? FT_INVALID : FT_TRANSLATION, level);
+        return this.fault(va, at, type === ET_INVALID ? FT_INVALID : FT_TRANSLATION, level);
       }
     }
   }
 
   /** The walk ended at a PTE: checks it, sets R and M in memory, fills the TLB. */
-  #use(va: Va, at: number, entryPa: Pa, pte: number, level: number): Pa {
+  private use(va: Va, at: number, entryPa: Pa, pte: number, level: number): Pa {
     const acc = (pte & PG_ACC) >>> PG_ACC_SHIFT;
     const ft = permissionFault(at, acc);
-    if (ft !== FT_NONE) return this.#fault(va, at, ft, level);
+    if (ft !== FT_NONE) return this.fault(va, at, ft, level);
     const used = (pte | (at & AT_STORE ? PG_R | PG_M : PG_R)) >>> 0;
-    if (used !== pte) this.#memory.writeBe32(entryPa, used);
+    if (used !== pte) this.memory.writeBe32(entryPa, used);
     // Page number bits below the mapping's size come from the address, whatever the PTE has there.
     const offset = OFFSET_MASK[level]!;
     const frame = ptePpn(pte) & ~(offset >>> 12);
     const low = used & 0xff;
     const bits = ALLOWED[low]! | (low << TLB_PTE_SHIFT) | (acc >= ACC_SUPERVISOR ? TLB_GLOBAL : 0);
+    this.front.invalidate();
     if (level === 3) {
-      this.#pages.insert(va >>> 12, this.cxr, frame, bits);
+      this.pages.insert(va >>> 12, this.context, frame, bits);
     } else {
-      this.#large[level]!.insert(largeVpn(va, level), this.cxr, frame, bits);
-      this.#anyLarge = true;
+      this.large[level]!.insert(largeVpn(va, level), this.context, frame, bits);
+      this.anyLarge = true;
     }
     return frame * NBPG + ((va & offset) >>> 0);
   }
 
-  #contextEntry(): Pa {
-    return ptdTable(this.cxtptr) + this.cxr * 4;
+  /** Control register (VA 0x000 of ASI 4): `PCR_E`, `PCR_NF`. */
+  get pcr(): number {
+    return this.control;
+  }
+
+  set pcr(value: number) {
+    this.control = value;
+    this.front.invalidate();
+  }
+
+  /** Context register (0x200). */
+  get cxr(): number {
+    return this.context;
+  }
+
+  set cxr(value: number) {
+    this.context = value;
+    this.front.invalidate();
+  }
+
+  private contextEntry(): Pa {
+    return ptdTable(this.cxtptr) + this.context * 4;
   }
 
   /** A word of a table, or −1 if nothing answers at that address. */
-  #read(pa: Pa): number {
-    return pa + 4 <= this.#memory.size ? this.#memory.readBe32(pa) : -1;
+  private read(pa: Pa): number {
+    return pa + 4 <= this.memory.size ? this.memory.readBe32(pa) : -1;
   }
 
-  #fault(va: Va, at: number, ft: number, level: number): typeof FAULT {
-    this.#record(va, makeSfsr(level, at, ft));
+  private fault(va: Va, at: number, ft: number, level: number): typeof FAULT {
+    this.record(va, makeSfsr(level, at, ft));
     return FAULT;
   }
 
@@ -260,11 +310,11 @@ export class SrmmuMmu implements Mmu {
    * of a higher class replaces it with OW clear, one of a lower class is lost. Classes from above:
    * translation, data, instruction (Appendix H, fault status register).
    */
-  #record(va: Va, sfsr: number): void {
-    this.stats.faults++;
-    this.trapping = (this.pcr & PCR_NF) === 0 || sfsrAt(sfsr) === (AT_TEXT | AT_SUPERVISOR);
-    this.#lastSfsr = sfsr;
-    this.#lastSfar = va;
+  private record(va: Va, sfsr: number): void {
+    this.counts.faults++;
+    this.trapping = (this.control & PCR_NF) === 0 || sfsrAt(sfsr) === (AT_TEXT | AT_SUPERVISOR);
+    this.lastSfsr = sfsr;
+    this.lastSfar = va;
     const was = faultClass(this.sfsr);
     const now = faultClass(sfsr);
     if (now < was) return;
@@ -277,7 +327,7 @@ export class SrmmuMmu implements Mmu {
    * For whoever owns the bus; `ebe` is of `SFSR_UC`, `SFSR_TO`, `SFSR_BE`.
    */
   busError(va: Va, access: Access, ebe: number): void {
-    this.#record(va, makeSfsr(0, ACCESS_TYPE[access & 15]!, FT_BUS) | (ebe & SFSR_EBE));
+    this.record(va, makeSfsr(0, ACCESS_TYPE[access & 15]!, FT_BUS) | (ebe & SFSR_EBE));
   }
 
   /** Reads the fault status, which clears it; read {@link sfar} first. */
@@ -292,28 +342,29 @@ export class SrmmuMmu implements Mmu {
    * the page, segment or region of `va`, or belong to the context, or all.
    */
   flush(type: FlushType, va: Va): void {
-    if (type === FLUSH_PAGE) this.stats.pageFlushes++;
-    else this.stats.fullFlushes++;
-    if (this.#events.watched) {
-      if (type === FLUSH_PAGE) this.#events.emit('tlb.flushPage', this.cpu, va);
-      else this.#events.emit('tlb.flush', this.cpu, type);
+    this.front.invalidate();
+    if (type === FLUSH_PAGE) this.counts.pageFlushes++;
+    else this.counts.fullFlushes++;
+    if (this.events.watched) {
+      if (type === FLUSH_PAGE) this.events.emit('tlb.flushPage', this.cpu, va);
+      else this.events.emit('tlb.flush', this.cpu, FLUSH_SCOPE[type]!);
     }
     switch (type) {
       case FLUSH_PAGE:
-        this.#pages.flushPage(va >>> 12, this.cxr);
+        this.pages.flushPage(va >>> 12, this.context);
         break;
       case FLUSH_SEGMENT:
-        this.#dropWithin(this.#pages, va >>> 18, 6);
-        this.#dropWithin(this.#large[2], va >>> 18, 0);
+        this.dropWithin(this.pages, va >>> 18, 6);
+        this.dropWithin(this.large[2], va >>> 18, 0);
         break;
       case FLUSH_REGION:
-        this.#dropWithin(this.#pages, va >>> 24, 12);
-        this.#dropWithin(this.#large[2], va >>> 24, 6);
-        this.#dropWithin(this.#large[1], va >>> 24, 0);
+        this.dropWithin(this.pages, va >>> 24, 12);
+        this.dropWithin(this.large[2], va >>> 24, 6);
+        this.dropWithin(this.large[1], va >>> 24, 0);
         break;
       case FLUSH_CONTEXT:
-        this.#pages.flushContext(this.cxr);
-        for (const tlb of this.#large) tlb.flushContext(this.cxr);
+        this.pages.flushContext(this.context);
+        for (const tlb of this.large) tlb.flushContext(this.context);
         break;
       case FLUSH_ENTIRE:
         this.flushAll();
@@ -322,17 +373,18 @@ export class SrmmuMmu implements Mmu {
   }
 
   /** Drops the entries of `tlb` whose page number shifted right by `shift` is `prefix`. */
-  #dropWithin(tlb: Tlb, prefix: number, shift: number): void {
+  private dropWithin(tlb: Tlb, prefix: number, shift: number): void {
     for (let entry = 0; entry < tlb.vpn.length; entry++) {
       if (tlb.vpn[entry]! >>> shift !== prefix) continue;
-      if (tlb.context[entry] === this.cxr || tlb.bits[entry]! & TLB_GLOBAL) tlb.drop(entry);
+      if (tlb.context[entry] === this.context || tlb.bits[entry]! & TLB_GLOBAL) tlb.drop(entry);
     }
   }
 
   flushAll(): void {
-    this.#pages.flushAll();
-    for (const tlb of this.#large) tlb.flushAll();
-    this.#anyLarge = false;
+    this.front.invalidate();
+    this.pages.flushAll();
+    for (const tlb of this.large) tlb.flushAll();
+    this.anyLarge = false;
   }
 
   /**
@@ -341,11 +393,11 @@ export class SrmmuMmu implements Mmu {
    * Probing changes nothing and faults nothing.
    */
   probe(type: FlushType, va: Va): number {
-    let entry = this.#read(this.#contextEntry());
+    let entry = this.read(this.contextEntry());
     for (let level = 0; entry >= 0; level++) {
       if (type !== FLUSH_ENTIRE && level === 3 - type) return entry;
       if (level === 3 || !isPtd(entry)) break;
-      entry = this.#read(ptdTable(entry) + tableOffset(va, level + 1));
+      entry = this.read(ptdTable(entry) + tableOffset(va, level + 1));
     }
     return type === FLUSH_ENTIRE && entry >= 0 && isPte(entry) ? entry : 0;
   }
@@ -361,9 +413,9 @@ export class SrmmuMmu implements Mmu {
   }
 
   describeFault(): string {
-    const sfsr = this.#lastSfsr.toString(16).padStart(8, '0');
-    const sfar = this.#lastSfar.toString(16).padStart(8, '0');
-    return `SFSR 0x${sfsr} (${describeSfsr(this.#lastSfsr)}), SFAR 0x${sfar}`;
+    const sfsr = this.lastSfsr.toString(16).padStart(8, '0');
+    const sfar = this.lastSfar.toString(16).padStart(8, '0');
+    return `SFSR 0x${sfsr} (${describeSfsr(this.lastSfsr)}), SFAR 0x${sfar}`;
   }
 }
 

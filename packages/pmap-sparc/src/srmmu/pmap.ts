@@ -93,20 +93,20 @@ export class SrmmuPmap implements Pmap {
   readonly mapPoolPage = null;
   readonly procwr = null;
   readonly counters: SrmmuCounters = { uselessChangeprots: 0, uselessChangewire: 0 };
-  readonly #memory: PhysicalMemory;
-  readonly #events: EventStream;
-  readonly #diagnostic: boolean;
-  readonly #kernelBase: Va;
-  readonly #tables: SrmmuTables;
-  readonly #maps: SrmmuMaps;
-  readonly #kernel: SrmmuMap;
-  readonly #pvLimit: number;
+  private readonly memory: PhysicalMemory;
+  private readonly events: EventStream;
+  private readonly diagnostic: boolean;
+  private readonly kernelBase: Va;
+  private readonly tables: SrmmuTables;
+  private readonly maps: SrmmuMaps;
+  private readonly kernel: SrmmuMap;
+  private readonly pvLimit: number;
   /** Wired pages of each L3 table, by physical address / 256; null for the wiring of 2001. */
-  readonly #wires: WireMap | null;
-  #services: PmapServices | null = null;
-  #pv: PvTable = new PvTable(0);
+  private readonly wires: WireMap | null;
+  private services: PmapServices | null = null;
+  private pv: PvTable = new PvTable(0);
   /** PV_REF4M and PV_MOD4M of each managed page: they outlive its mappings. */
-  #attributes: Uint8Array = new Uint8Array(0);
+  private attributes: Uint8Array = new Uint8Array(0);
 
   constructor(
     boot: BootServices,
@@ -115,43 +115,42 @@ export class SrmmuPmap implements Pmap {
     kernelBase: Va,
     options: SrmmuPmapOptions,
   ) {
-    this.#memory = boot.memory;
-    this.#events = boot.events;
-    this.#diagnostic = boot.diagnostic;
-    this.#kernelBase = kernelBase;
-    this.#pvLimit = options.pvEntries ?? Number.POSITIVE_INFINITY;
-    this.#wires =
-      options.wiring === 'late' ? new WireMap(boot.memory.size / L23_TABLE_BYTES) : null;
-    this.#tables = new SrmmuTables(boot.memory, mmus.length, kernelBase);
-    this.#maps = new SrmmuMaps(boot, mmus, cpu, this.#tables, options);
-    this.#kernel = this.#maps.kernel;
+    this.memory = boot.memory;
+    this.events = boot.events;
+    this.diagnostic = boot.diagnostic;
+    this.kernelBase = kernelBase;
+    this.pvLimit = options.pvEntries ?? Number.POSITIVE_INFINITY;
+    this.wires = options.wiring === 'late' ? new WireMap(boot.memory.size / L23_TABLE_BYTES) : null;
+    this.tables = new SrmmuTables(boot.memory, mmus.length, kernelBase);
+    this.maps = new SrmmuMaps(boot, mmus, cpu, this.tables, options);
+    this.kernel = this.maps.kernel;
   }
 
   /** Where the context table of a CPU is: what goes into its context table pointer. */
   contextTable(cpu: number): Pa {
-    return this.#tables.contextTable[cpu]!;
+    return this.tables.contextTable[cpu]!;
   }
 
   init(services: PmapServices): void {
-    this.#services = services;
-    this.#pv = new PvTable(services.pageCount, this.#pvLimit);
-    this.#attributes = new Uint8Array(services.pageCount);
-    this.#tables.attach(services);
+    this.services = services;
+    this.pv = new PvTable(services.pageCount, this.pvLimit);
+    this.attributes = new Uint8Array(services.pageCount);
+    this.tables.attach(services);
   }
 
   virtualSpace(): { readonly start: Va; readonly end: Va } {
-    return { start: this.#kernelBase + KERNEL_IMAGE_BYTES, end: KERNEL_END };
+    return { start: this.kernelBase + KERNEL_IMAGE_BYTES, end: KERNEL_END };
   }
 
   create(): PmapId {
-    const map = this.#maps.create();
+    const map = this.maps.create();
     if (map === null) return NO_PMAP;
-    if (this.#events.watched) this.#events.emit('pmap.create', map.id);
+    if (this.events.watched) this.events.emit('pmap.create', map.id);
     return map.id;
   }
 
   reference(pmap: PmapId): void {
-    this.#maps.get(pmap).refs++;
+    this.maps.get(pmap).refs++;
   }
 
   /**
@@ -159,42 +158,42 @@ export class SrmmuPmap implements Pmap {
    * tables and context for the next `create`; here both are given back at once.
    */
   destroy(pmap: PmapId): void {
-    const map = this.#maps.get(pmap);
-    if (map === this.#kernel) throw new RangeError('the kernel map cannot be destroyed');
+    const map = this.maps.get(pmap);
+    if (map === this.kernel) throw new RangeError('the kernel map cannot be destroyed');
     if (--map.refs > 0) return;
     if (map.resident > 0) {
-      if (this.#diagnostic)
+      if (this.diagnostic)
         throw new KernelPanic('pmap_release: map not empty', { pmap, resident: map.resident });
-      this.remove(pmap, 0, this.#kernelBase);
+      this.remove(pmap, 0, this.kernelBase);
     }
-    this.#maps.release(map);
-    if (this.#events.watched) this.#events.emit('pmap.destroy', pmap);
+    this.maps.release(map);
+    if (this.events.watched) this.events.emit('pmap.destroy', pmap);
   }
 
   residentCount(pmap: PmapId): number {
-    return this.#maps.get(pmap).resident;
+    return this.maps.get(pmap).resident;
   }
 
   wiredCount(pmap: PmapId): number {
-    return this.#maps.get(pmap).wired;
+    return this.maps.get(pmap).wired;
   }
 
   tableBytes(pmap: PmapId): number {
-    return this.#maps.get(pmap).tableBytes;
+    return this.maps.get(pmap).tableBytes;
   }
 
   activate(pmap: PmapId): void {
-    this.#maps.activate(this.#maps.get(pmap));
+    this.maps.activate(this.maps.get(pmap));
   }
 
   /** On one CPU nothing happens; on several the CPU drops the map's entries, and flushes pass it by from then on. */
   deactivate(pmap: PmapId): void {
-    this.#maps.deactivate(this.#maps.get(pmap));
+    this.maps.deactivate(this.maps.get(pmap));
   }
 
   update(pmap: PmapId): void {
-    if (this.#events.watched) this.#events.emit('pmap.update', pmap);
-    this.#maps.update(this.#maps.get(pmap));
+    if (this.events.watched) this.events.emit('pmap.update', pmap);
+    this.maps.update(this.maps.get(pmap));
   }
 
   /**
@@ -202,74 +201,73 @@ export class SrmmuPmap implements Pmap {
    * sets R and M. `pa` may carry PMAP_NC and a space in its low bits.
    */
   enter(pmap: PmapId, va: Va, pa: Pa, prot: Prot, flags: EnterFlags): Errno {
-    const map = this.#maps.get(pmap);
-    if (this.#events.watched) this.#events.emit('pmap.enter', pmap, va, pa, prot, flags);
-    const pte = this.#makePte(pa, prot, map === this.#kernel);
-    let l3 = this.#tables.findL3(map, va);
+    const map = this.maps.get(pmap);
+    if (this.events.watched) this.events.emit('pmap.enter', pmap, va, pa, prot, flags);
+    const pte = this.makePte(pa, prot, map === this.kernel);
+    let l3 = this.tables.findL3(map, va);
     const newTable = l3 === NO_PA;
     if (newTable) {
-      l3 = this.#tables.makeL3(map, va);
+      l3 = this.tables.makeL3(map, va);
       if (l3 === NO_PA) return shortage('pmap_enter: out of page tables', pmap, va, flags);
     }
     const slot = l3 + ((va >>> 12) & 63) * 4;
-    const old = this.#memory.readBe32(slot);
+    const old = this.memory.readBe32(slot);
     const replaces = isPte(old);
     if (replaces && ptePpn(old) === ptePpn(pte)) {
-      this.#countSamePage(map, l3, va, flags);
-      this.#changeProtection(map, va, slot, old, pte);
+      this.countSamePage(map, l3, va, flags);
+      this.changeProtection(map, va, slot, old, pte);
       return 0;
     }
-    const page = this.#pageOf(pte);
-    const oldPage = replaces ? this.#pageOf(old) : -1;
+    const page = this.pageOf(pte);
+    const oldPage = replaces ? this.pageOf(old) : -1;
     if (
       page >= 0 &&
-      !this.#pv.available() &&
-      (oldPage < 0 || this.#pv.find(oldPage, pmap, va) === PV_NONE)
+      !this.pv.available() &&
+      (oldPage < 0 || this.pv.find(oldPage, pmap, va) === PV_NONE)
     ) {
-      if (newTable) this.#dropTable(map, va, l3);
+      if (newTable) this.dropTable(map, va, l3);
       return shortage('pv_link4m: out of pv entries', pmap, va, flags);
     }
-    if (replaces) this.#saveAndUnlink(map, oldPage, va, old);
-    else this.#countNewPage(map, l3, newTable, flags);
-    if (this.#wires !== null)
-      map.wired += this.#wires.set(
+    if (replaces) this.saveAndUnlink(map, oldPage, va, old);
+    else this.countNewPage(map, l3, newTable, flags);
+    if (this.wires !== null)
+      map.wired += this.wires.set(
         l3 / L23_TABLE_BYTES,
         (va >>> 12) & 63,
         (flags & PMAP_WIRED) !== 0,
       );
-    if (page >= 0) this.#pv.insert(page, pmap, va, 0);
-    this.#write(map, va, slot, old, pte);
-    if (replaces) this.#maps.flush(map, FLUSH_PAGE, va);
+    if (page >= 0) this.pv.insert(page, pmap, va, 0);
+    this.write(map, va, slot, old, pte);
+    if (replaces) this.maps.flush(map, FLUSH_PAGE, va);
     return 0;
   }
 
   /** Counts a page that was not there. In 2001 the one that brings its table into being is not counted as wired. */
-  #countNewPage(map: SrmmuMap, l3: Pa, newTable: boolean, flags: EnterFlags): void {
+  private countNewPage(map: SrmmuMap, l3: Pa, newTable: boolean, flags: EnterFlags): void {
     map.resident++;
-    this.#tables.valid[l3 / L23_TABLE_BYTES]!++;
-    if (this.#wires === null && map !== this.#kernel && !newTable && flags & PMAP_WIRED)
-      map.wired++;
+    this.tables.valid[l3 / L23_TABLE_BYTES]!++;
+    if (this.wires === null && map !== this.kernel && !newTable && flags & PMAP_WIRED) map.wired++;
   }
 
   /** In 2001: up if wired, down if not, whatever it was before. */
-  #countSamePage(map: SrmmuMap, l3: Pa, va: Va, flags: EnterFlags): void {
+  private countSamePage(map: SrmmuMap, l3: Pa, va: Va, flags: EnterFlags): void {
     const wired = (flags & PMAP_WIRED) !== 0;
-    if (this.#wires !== null)
-      map.wired += this.#wires.set(l3 / L23_TABLE_BYTES, (va >>> 12) & 63, wired);
-    else if (map !== this.#kernel) map.wired += wired ? 1 : -1;
+    if (this.wires !== null)
+      map.wired += this.wires.set(l3 / L23_TABLE_BYTES, (va >>> 12) & 63, wired);
+    else if (map !== this.kernel) map.wired += wired ? 1 : -1;
   }
 
-  #changeProtection(map: SrmmuMap, va: Va, slot: Pa, old: number, pte: number): void {
+  private changeProtection(map: SrmmuMap, va: Va, slot: Pa, old: number, pte: number): void {
     const changed = ((old & ~PG_ACC) | (pte & PG_ACC)) >>> 0;
     if (changed === old) {
       this.counters.uselessChangeprots++;
       return;
     }
-    this.#write(map, va, slot, old, changed);
-    this.#maps.flush(map, FLUSH_PAGE, va);
+    this.write(map, va, slot, old, changed);
+    this.maps.flush(map, FLUSH_PAGE, va);
   }
 
-  #makePte(pa: Pa, prot: Prot, supervisor: boolean): number {
+  private makePte(pa: Pa, prot: Prot, supervisor: boolean): number {
     const acc = PPROT_RX_RX | (prot & VM_PROT_WRITE ? PPROT_WRITE : 0) | (supervisor ? PPROT_S : 0);
     const space = ((pa % NBPG) >>> PMAP_SPACE_SHIFT) & 0xf;
     const pte = makePte(pa, acc, (pa & PMAP_NC) === 0 ? PG_C : 0);
@@ -277,88 +275,88 @@ export class SrmmuPmap implements Pmap {
   }
 
   /** The index of the managed page that a PTE maps, or −1. */
-  #pageOf(pte: number): number {
-    return this.#services === null || (pte & PG_TYPE) !== 0
+  private pageOf(pte: number): number {
+    return this.services === null || (pte & PG_TYPE) !== 0
       ? -1
-      : this.#services.pageIndex(ptePa(pte));
+      : this.services.pageIndex(ptePa(pte));
   }
 
   /** Writes a PTE. The hardware's R and M cannot come between reading the old one and this. */
-  #write(map: SrmmuMap, va: Va, slot: Pa, old: number, pte: number): void {
-    this.#memory.writeBe32(slot, pte);
-    if (this.#events.watched) this.#events.emit('pte.write', map.id, va, old, pte);
+  private write(map: SrmmuMap, va: Va, slot: Pa, old: number, pte: number): void {
+    this.memory.writeBe32(slot, pte);
+    if (this.events.watched) this.events.emit('pte.write', map.id, va, old, pte);
   }
 
   /**
    * Takes a mapping off its page's list and keeps its R and M. False if `enter` did not make it: a managed page's
    * that is on no list.
    */
-  #saveAndUnlink(map: SrmmuMap, page: number, va: Va, pte: number): boolean {
+  private saveAndUnlink(map: SrmmuMap, page: number, va: Va, pte: number): boolean {
     if (page < 0) return true;
-    if (!this.#pv.remove(page, map.id, va)) return false;
-    this.#attributes[page]! |= (pte & (PG_R | PG_M)) >>> PV_SHIFT;
+    if (!this.pv.remove(page, map.id, va)) return false;
+    this.attributes[page]! |= (pte & (PG_R | PG_M)) >>> PV_SHIFT;
     return true;
   }
 
   remove(pmap: PmapId, start: Va, end: Va): void {
-    const map = this.#maps.get(pmap);
-    if (this.#events.watched) this.#events.emit('pmap.remove', pmap, start, end);
+    const map = this.maps.get(pmap);
+    if (this.events.watched) this.events.emit('pmap.remove', pmap, start, end);
     for (let va = start; va < end;) {
-      if (this.#tables.findL2(map, va) === NO_PA) {
+      if (this.tables.findL2(map, va) === NO_PA) {
         va += NBPRG - (va % NBPRG);
         continue;
       }
       const stop = Math.min(end, va - (va % NBPSG) + NBPSG);
-      const l3 = this.#tables.findL3(map, va);
-      if (l3 !== NO_PA) this.#removeFrom(map, l3, va, stop);
+      const l3 = this.tables.findL3(map, va);
+      if (l3 !== NO_PA) this.removeFrom(map, l3, va, stop);
       va = stop;
     }
   }
 
   /** Removes what one segment has in [va, end). */
-  #removeFrom(map: SrmmuMap, l3: Pa, start: Va, end: Va): void {
+  private removeFrom(map: SrmmuMap, l3: Pa, start: Va, end: Va): void {
     for (let va = start; va < end; va += NBPG) {
       const slot = l3 + ((va >>> 12) & 63) * 4;
-      const pte = this.#memory.readBe32(slot);
+      const pte = this.memory.readBe32(slot);
       if (!isPte(pte)) continue;
-      this.#write(map, va, slot, pte, 0);
-      if (this.#saveAndUnlink(map, this.#pageOf(pte), va, pte)) this.#countOut(map, va, l3);
-      this.#maps.flushLater(map, va);
+      this.write(map, va, slot, pte, 0);
+      if (this.saveAndUnlink(map, this.pageOf(pte), va, pte)) this.countOut(map, va, l3);
+      this.maps.flushLater(map, va);
     }
-    this.#dropTable(map, start, l3);
+    this.dropTable(map, start, l3);
   }
 
   /** A mapping that `enter` made is gone from its table. */
-  #countOut(map: SrmmuMap, va: Va, l3: Pa): void {
+  private countOut(map: SrmmuMap, va: Va, l3: Pa): void {
     map.resident--;
-    this.#tables.valid[l3 / L23_TABLE_BYTES]!--;
-    if (this.#wires !== null)
-      map.wired += this.#wires.set(l3 / L23_TABLE_BYTES, (va >>> 12) & 63, false);
+    this.tables.valid[l3 / L23_TABLE_BYTES]!--;
+    if (this.wires !== null)
+      map.wired += this.wires.set(l3 / L23_TABLE_BYTES, (va >>> 12) & 63, false);
   }
 
   /** Frees a user's L3 table if nothing is left in it. */
-  #dropTable(map: SrmmuMap, va: Va, l3: Pa): void {
-    if (map === this.#kernel || this.#tables.valid[l3 / L23_TABLE_BYTES]! > 0) return;
-    const wholeRegion = this.#tables.freeL3(map, va, l3);
-    this.#maps.flushTable(map, wholeRegion ? FLUSH_REGION : FLUSH_SEGMENT, va);
+  private dropTable(map: SrmmuMap, va: Va, l3: Pa): void {
+    if (map === this.kernel || this.tables.valid[l3 / L23_TABLE_BYTES]! > 0) return;
+    const wholeRegion = this.tables.freeL3(map, va, l3);
+    this.maps.flushTable(map, wholeRegion ? FLUSH_REGION : FLUSH_SEGMENT, va);
   }
 
   /** As the interface says: with WRITE in `prot` nothing is lost, which NetBSD's took away even then. */
   protect(pmap: PmapId, start: Va, end: Va, prot: Prot): void {
     if ((prot & (VM_PROT_READ | VM_PROT_EXECUTE)) === 0) return this.remove(pmap, start, end);
-    const map = this.#maps.get(pmap);
-    if (this.#events.watched) this.#events.emit('pmap.protect', pmap, start, end, prot);
+    const map = this.maps.get(pmap);
+    if (this.events.watched) this.events.emit('pmap.protect', pmap, start, end, prot);
     if (prot & VM_PROT_WRITE) return;
     for (let va = start; va < end;) {
       const stop = Math.min(end, va - (va % NBPSG) + NBPSG);
-      const l3 = this.#tables.findL3(map, va);
+      const l3 = this.tables.findL3(map, va);
       if (l3 !== NO_PA) {
         for (; va < stop; va += NBPG) {
           const slot = l3 + ((va >>> 12) & 63) * 4;
-          const pte = this.#memory.readBe32(slot);
+          const pte = this.memory.readBe32(slot);
           if (!isPte(pte) || (pte & PPROT_WRITE) === 0) continue;
-          this.#write(map, va, slot, pte, (pte & ~PPROT_WRITE) >>> 0);
-          this.#maps.flushLater(map, va);
+          this.write(map, va, slot, pte, (pte & ~PPROT_WRITE) >>> 0);
+          this.maps.flushLater(map, va);
         }
       }
       va = stop;
@@ -370,153 +368,153 @@ export class SrmmuPmap implements Pmap {
    * wiring a wired mapping loses the attribute, and what is not wired or not there is counted so.
    */
   unwire(pmap: PmapId, va: Va): void {
-    const map = this.#maps.get(pmap);
-    if (this.#events.watched) this.#events.emit('pmap.unwire', pmap, va);
-    const l3 = this.#wires === null ? NO_PA : this.#tables.findL3(map, va);
+    const map = this.maps.get(pmap);
+    if (this.events.watched) this.events.emit('pmap.unwire', pmap, va);
+    const l3 = this.wires === null ? NO_PA : this.tables.findL3(map, va);
     const growth =
-      l3 === NO_PA ? 0 : this.#wires!.set(l3 / L23_TABLE_BYTES, (va >>> 12) & 63, false);
+      l3 === NO_PA ? 0 : this.wires!.set(l3 / L23_TABLE_BYTES, (va >>> 12) & 63, false);
     if (growth === 0) this.counters.uselessChangewire++;
     else map.wired += growth;
   }
 
   extract(pmap: PmapId, va: Va): Pa {
-    const l3 = this.#tables.findL3(this.#maps.get(pmap), va);
+    const l3 = this.tables.findL3(this.maps.get(pmap), va);
     if (l3 === NO_PA) return NO_PA;
-    const pte = this.#memory.readBe32(l3 + ((va >>> 12) & 63) * 4);
+    const pte = this.memory.readBe32(l3 + ((va >>> 12) & 63) * 4);
     return isPte(pte) ? ptePa(pte) + (va & (NBPG - 1)) : NO_PA;
   }
 
   kenterPa(va: Va, pa: Pa, prot: Prot): void {
-    if (this.#events.watched) this.#events.emit('pmap.kenter', va, pa, prot);
-    const slot = this.#tables.findL3(this.#kernel, va) + ((va >>> 12) & 63) * 4;
-    const old = this.#memory.readBe32(slot);
-    if (isPte(old) && this.#diagnostic)
+    if (this.events.watched) this.events.emit('pmap.kenter', va, pa, prot);
+    const slot = this.tables.findL3(this.kernel, va) + ((va >>> 12) & 63) * 4;
+    const old = this.memory.readBe32(slot);
+    if (isPte(old) && this.diagnostic)
       throw new KernelPanic('pmap_kenter_pa: mapping exists', { va, pte: old });
-    this.#write(this.#kernel, va, slot, old, this.#makePte(pa, prot, true));
+    this.write(this.kernel, va, slot, old, this.makePte(pa, prot, true));
   }
 
   /** As the interface says; under DIAGNOSTIC it panics at a mapping that `enter` made. */
   kremove(va: Va, length: number): void {
-    if (this.#events.watched) this.#events.emit('pmap.kremove', va, length);
+    if (this.events.watched) this.events.emit('pmap.kremove', va, length);
     for (let at = va; at < va + length; at += NBPG) {
-      const slot = this.#tables.findL3(this.#kernel, at) + ((at >>> 12) & 63) * 4;
-      const pte = this.#memory.readBe32(slot);
+      const slot = this.tables.findL3(this.kernel, at) + ((at >>> 12) & 63) * 4;
+      const pte = this.memory.readBe32(slot);
       if (!isPte(pte)) continue;
-      if (this.#diagnostic) {
-        const page = this.#pageOf(pte);
-        if (page >= 0 && this.#pv.find(page, PMAP_KERNEL, at) !== PV_NONE)
+      if (this.diagnostic) {
+        const page = this.pageOf(pte);
+        if (page >= 0 && this.pv.find(page, PMAP_KERNEL, at) !== PV_NONE)
           throw new KernelPanic('pmap_kremove: managed mapping', { va: at, pte });
       }
-      this.#write(this.#kernel, at, slot, pte, 0);
-      this.#maps.flushLater(this.#kernel, at);
+      this.write(this.kernel, at, slot, pte, 0);
+      this.maps.flushLater(this.kernel, at);
     }
   }
 
   copy(_dst: PmapId, _src: PmapId, _dstVa: Va, _length: number, _srcVa: Va): void {}
 
   collect(pmap: PmapId): void {
-    if (this.#events.watched) this.#events.emit('pmap.collect', pmap);
+    if (this.events.watched) this.events.emit('pmap.collect', pmap);
   }
 
   // Pages
 
   zeroPage(pa: Pa): void {
-    this.#memory.zero(pa);
+    this.memory.zero(pa);
   }
 
   copyPage(src: Pa, dst: Pa): void {
-    this.#memory.copy(src, dst);
+    this.memory.copy(src, dst);
   }
 
   pageProtect(pa: Pa, prot: Prot): void {
-    const page = this.#managed(pa);
+    const page = this.managed(pa);
     if (page < 0) return;
-    if (this.#events.watched) this.#events.emit('pmap.pageProtect', pa, prot);
+    if (this.events.watched) this.events.emit('pmap.pageProtect', pa, prot);
     if (prot & VM_PROT_WRITE) return;
-    if (prot & (VM_PROT_READ | VM_PROT_EXECUTE)) this.#writeProtectPage(page);
-    else this.#removePage(page);
+    if (prot & (VM_PROT_READ | VM_PROT_EXECUTE)) this.writeProtectPage(page);
+    else this.removePage(page);
   }
 
-  #writeProtectPage(page: number): void {
-    for (let pv = this.#pv.head[page]!; pv !== PV_NONE; pv = this.#pv.next[pv]!) {
-      const map = this.#maps.get(this.#pv.pmap[pv]!);
-      const va = this.#pv.va[pv]!;
-      const slot = this.#tables.findL3(map, va) + ((va >>> 12) & 63) * 4;
-      const pte = this.#memory.readBe32(slot);
+  private writeProtectPage(page: number): void {
+    for (let pv = this.pv.head[page]!; pv !== PV_NONE; pv = this.pv.next[pv]!) {
+      const map = this.maps.get(this.pv.pmap[pv]!);
+      const va = this.pv.va[pv]!;
+      const slot = this.tables.findL3(map, va) + ((va >>> 12) & 63) * 4;
+      const pte = this.memory.readBe32(slot);
       if ((pte & PPROT_WRITE) === 0) continue;
-      this.#write(map, va, slot, pte, (pte & ~PPROT_WRITE) >>> 0);
-      this.#maps.flush(map, FLUSH_PAGE, va);
+      this.write(map, va, slot, pte, (pte & ~PPROT_WRITE) >>> 0);
+      this.maps.flush(map, FLUSH_PAGE, va);
     }
   }
 
-  #removePage(page: number): void {
-    for (let pv = this.#pv.pop(page); pv !== PV_NONE; pv = this.#pv.pop(page)) {
-      const map = this.#maps.get(this.#pv.pmap[pv]!);
-      const va = this.#pv.va[pv]!;
-      const l3 = this.#tables.findL3(map, va);
+  private removePage(page: number): void {
+    for (let pv = this.pv.pop(page); pv !== PV_NONE; pv = this.pv.pop(page)) {
+      const map = this.maps.get(this.pv.pmap[pv]!);
+      const va = this.pv.va[pv]!;
+      const l3 = this.tables.findL3(map, va);
       const slot = l3 + ((va >>> 12) & 63) * 4;
-      const pte = l3 === NO_PA ? 0 : this.#memory.readBe32(slot);
+      const pte = l3 === NO_PA ? 0 : this.memory.readBe32(slot);
       if (!isPte(pte)) throw new KernelPanic('pmap_page_protect !PG_V', { pmap: map.id, va, pte });
-      this.#attributes[page]! |= (pte & (PG_R | PG_M)) >>> PV_SHIFT;
-      this.#write(map, va, slot, pte, 0);
-      this.#countOut(map, va, l3);
-      this.#maps.flush(map, FLUSH_PAGE, va);
-      this.#dropTable(map, va, l3);
+      this.attributes[page]! |= (pte & (PG_R | PG_M)) >>> PV_SHIFT;
+      this.write(map, va, slot, pte, 0);
+      this.countOut(map, va, l3);
+      this.maps.flush(map, FLUSH_PAGE, va);
+      this.dropTable(map, va, l3);
     }
   }
 
   clearModify(pa: Pa): boolean {
-    const was = this.#testAndClear(pa, PV_MOD4M);
-    if (this.#events.watched) this.#events.emit('pmap.clearModify', pa, was ? 1 : 0);
+    const was = this.testAndClear(pa, PV_MOD4M);
+    if (this.events.watched) this.events.emit('pmap.clearModify', pa, was ? 1 : 0);
     return was;
   }
 
   clearReference(pa: Pa): boolean {
-    const was = this.#testAndClear(pa, PV_REF4M);
-    if (this.#events.watched) this.#events.emit('pmap.clearReference', pa, was ? 1 : 0);
+    const was = this.testAndClear(pa, PV_REF4M);
+    if (this.events.watched) this.events.emit('pmap.clearReference', pa, was ? 1 : 0);
     return was;
   }
 
   isModified(pa: Pa): boolean {
-    return this.#test(pa, PV_MOD4M);
+    return this.test(pa, PV_MOD4M);
   }
 
   isReferenced(pa: Pa): boolean {
-    return this.#test(pa, PV_REF4M);
+    return this.test(pa, PV_REF4M);
   }
 
-  #testAndClear(pa: Pa, attribute: number): boolean {
-    const page = this.#managed(pa);
+  private testAndClear(pa: Pa, attribute: number): boolean {
+    const page = this.managed(pa);
     if (page < 0) return false;
-    this.#syncAttributes(page);
-    const attributes = this.#attributes[page]!;
-    this.#attributes[page] = attributes & ~attribute;
+    this.syncAttributes(page);
+    const attributes = this.attributes[page]!;
+    this.attributes[page] = attributes & ~attribute;
     return (attributes & attribute) !== 0;
   }
 
-  #test(pa: Pa, attribute: number): boolean {
-    const page = this.#managed(pa);
+  private test(pa: Pa, attribute: number): boolean {
+    const page = this.managed(pa);
     if (page < 0) return false;
-    if ((this.#attributes[page]! & attribute) === 0) this.#syncAttributes(page);
-    return (this.#attributes[page]! & attribute) !== 0;
+    if ((this.attributes[page]! & attribute) === 0) this.syncAttributes(page);
+    return (this.attributes[page]! & attribute) !== 0;
   }
 
   /** Moves R and M of every mapping into the page's attributes (pv_syncflags4m). Never deferred: M must be exact. */
-  #syncAttributes(page: number): void {
-    for (let pv = this.#pv.head[page]!; pv !== PV_NONE; pv = this.#pv.next[pv]!) {
-      const map = this.#maps.get(this.#pv.pmap[pv]!);
-      const va = this.#pv.va[pv]!;
-      const slot = this.#tables.findL3(map, va) + ((va >>> 12) & 63) * 4;
-      const pte = this.#memory.readBe32(slot);
+  private syncAttributes(page: number): void {
+    for (let pv = this.pv.head[page]!; pv !== PV_NONE; pv = this.pv.next[pv]!) {
+      const map = this.maps.get(this.pv.pmap[pv]!);
+      const va = this.pv.va[pv]!;
+      const slot = this.tables.findL3(map, va) + ((va >>> 12) & 63) * 4;
+      const pte = this.memory.readBe32(slot);
       if ((pte & (PG_R | PG_M)) === 0) continue;
-      this.#attributes[page]! |= (pte & (PG_R | PG_M)) >>> PV_SHIFT;
-      this.#write(map, va, slot, pte, (pte & ~(PG_R | PG_M)) >>> 0);
-      this.#maps.flush(map, FLUSH_PAGE, va);
+      this.attributes[page]! |= (pte & (PG_R | PG_M)) >>> PV_SHIFT;
+      this.write(map, va, slot, pte, (pte & ~(PG_R | PG_M)) >>> 0);
+      this.maps.flush(map, FLUSH_PAGE, va);
     }
   }
 
-  #managed(pa: Pa): number {
-    return this.#services === null ? -1 : this.#services.pageIndex(pa);
+  private managed(pa: Pa): number {
+    return this.services === null ? -1 : this.services.pageIndex(pa);
   }
 
   physAddress(cookie: number): Pa {
@@ -524,10 +522,10 @@ export class SrmmuPmap implements Pmap {
   }
 
   describe(pmap: PmapId, va: Va): string {
-    const l3 = this.#tables.findL3(this.#maps.get(pmap), va);
+    const l3 = this.tables.findL3(this.maps.get(pmap), va);
     return l3 === NO_PA
       ? 'no level 3 table'
-      : describeEntry(this.#memory.readBe32(l3 + ((va >>> 12) & 63) * 4));
+      : describeEntry(this.memory.readBe32(l3 + ((va >>> 12) & 63) * 4));
   }
 }
 

@@ -8,7 +8,5 @@ export {
   type Sun4cCounters,
   type Sun4cPmapOptions,
 } from './pmap.ts';
-export { STEAL_CONTEXT } from '../context-pool.ts';
-export { STEAL_PMEG } from './segments.ts';
 export { Vac } from './vac.ts';
 export * as pte from './pte.ts';

@@ -276,6 +276,21 @@ describe.each([16, 32] as const)('the cache with %i-byte lines', (lineBytes) => 
     expect(load(0x12000)).toBe(2);
   });
 
+  it('drops what it holds of a range of memory, whatever the address and context', () => {
+    map(0x1000, PG_W);
+    map(0x12000, PG_W);
+    map(0x13000, PG_W, PAGE + 0x1000);
+    at(1, () => map(0x1_4000, PG_W));
+    for (const address of [0x1000, 0x12000, 0x13000]) load(address);
+    at(1, () => load(0x1_4000));
+    for (const pa of [PAGE, PAGE + 0x1000]) memory.writeBe32(pa, 7);
+    mmu.dataCache.dropPhysical(PAGE, 4096);
+    expect([load(0x1000), load(0x12000), at(1, () => load(0x1_4000))]).toEqual([7, 7, 7]);
+    expect(load(0x13000)).toBe(0);
+    mmu.dataCache.dropPhysical(PAGE + 0x1003, 1);
+    expect(load(0x13000)).toBe(7);
+  });
+
   it('shows none through mappings that are not cached', () => {
     map(0x1000, PG_W | PG_NC);
     map(0x12000, PG_W | PG_NC);

@@ -2,6 +2,8 @@ import {
   ACCESS_USER,
   FAULT,
   mmuStats,
+  SCOPE_CONTEXT,
+  SCOPE_RANGE,
   VM_PROT_EXECUTE,
   VM_PROT_WRITE,
   type Access,
@@ -33,10 +35,6 @@ import {
 } from './pte.ts';
 import { NO_LINE, Vac, type VacHost } from './vac.ts';
 
-/** `scope` of a `tlb.flush` event: what was flushed from the cache. This MMU has no TLB. */
-export const CACHE_FLUSH_SEGMENT = 1;
-export const CACHE_FLUSH_CONTEXT = 3;
-
 /** How much of everything the machine has. */
 export interface Sun4cModel {
   /** Contexts: 8 on the SPARCstation 1 family, 16 on the 2. */
@@ -65,6 +63,9 @@ function verdict(rights: number, access: Access): number {
  * The MMU of the sun4c: segment map and PMEGs, all registers of the MMU itself. There are no page tables in
  * memory and there is no TLB: what is written here takes effect at once.
  *
+ * So no `TranslationFront` stands before it: a hit would have to be checked against the line's tag all the same, and costs
+ * no less than the two registers that it would spare.
+ *
  * Everything is reached as the processor reaches it: through the context register and a virtual address (ASI 2, 3, 4).
  * Source: NetBSD's sys/arch/sparc/include/ctlreg.h and sparc/cache.h (1.30).
  */
@@ -86,18 +87,18 @@ export class Sun4cMmu implements Mmu, VacHost {
   trapType: number = T_DATAFAULT;
   /** Whether the processor was in supervisor mode at the last fault (PSR.PS in the trap). */
   supervisor = true;
-  #lastSer = 0;
-  readonly #events: EventStream;
+  private lastSer = 0;
+  private readonly events: EventStream;
   /** PMEG number by context and segment. */
-  readonly #segmap: Uint8Array;
+  private readonly segmap: Uint8Array;
   /** PTEs by PMEG and page. */
-  readonly #ptes: Int32Array;
+  private readonly ptes: Int32Array;
 
   constructor(memory: PhysicalMemory, events: EventStream, model: Sun4cModel) {
     this.model = model;
-    this.#events = events;
-    this.#segmap = new Uint8Array(model.contexts * NSEGMAP);
-    this.#ptes = new Int32Array(model.pmegs * NPTESG);
+    this.events = events;
+    this.segmap = new Uint8Array(model.contexts * NSEGMAP);
+    this.ptes = new Int32Array(model.pmegs * NPTESG);
     this.dataCache = new Vac(this, memory, model.lineBytes);
   }
 
@@ -112,34 +113,34 @@ export class Sun4cMmu implements Mmu, VacHost {
    */
   translate(va: Va, access: Access): Pa {
     this.stats.lookups++;
-    if (inHole(va)) return this.#fault(va, access, SER_INVAL);
+    if (inHole(va)) return this.fault(va, access, SER_INVAL);
     const line = this.systemEnable & SYSEN_CACHE ? this.dataCache.find(va, this.context) : NO_LINE;
     if (line !== NO_LINE) {
       const cause = verdict(this.dataCache.rights(line), access);
-      if (cause !== 0) return this.#fault(va, access, cause);
+      if (cause !== 0) return this.fault(va, access, cause);
       if ((access & VM_PROT_WRITE) === 0) return this.dataCache.physical(line, va);
     }
-    const slot = this.#slot(va);
-    const pte = this.#ptes[slot]!;
+    const slot = this.slot(va);
+    const pte = this.ptes[slot]!;
     const cause = line === NO_LINE ? verdict(pte >>> 29, access) : pte < 0 ? 0 : SER_INVAL;
-    if (cause !== 0) return this.#fault(va, access, cause);
+    if (cause !== 0) return this.fault(va, access, cause);
     const used = pte | (access & VM_PROT_WRITE ? PG_U | PG_M : PG_U);
-    if (used !== pte) this.#ptes[slot] = used;
+    if (used !== pte) this.ptes[slot] = used;
     if (pte & PG_TYPE) return ptePa(pte) + (va & 0xfff);
     return ((pte & PG_PFNUM) << 12) + (va & 0xfff);
   }
 
-  #slot(va: Va): number {
-    const pmeg = this.#segmap[(this.context << 12) | ((va >>> 18) & 0xfff)]!;
+  private slot(va: Va): number {
+    const pmeg = this.segmap[(this.context << 12) | ((va >>> 18) & 0xfff)]!;
     return (pmeg << 6) | ((va >>> 12) & 63);
   }
 
-  #fault(va: Va, access: Access, cause: number): typeof FAULT {
+  private fault(va: Va, access: Access, cause: number): typeof FAULT {
     const store = access & VM_PROT_WRITE;
     this.stats.faults++;
     if (cause === SER_INVAL) this.stats.misses++;
-    this.#lastSer = cause | (store ? SER_WRITE : 0);
-    this.ser |= this.#lastSer;
+    this.lastSer = cause | (store ? SER_WRITE : 0);
+    this.ser |= this.lastSer;
     this.sva = va;
     this.trapType = access & VM_PROT_EXECUTE && !store ? T_TEXTFAULT : T_DATAFAULT;
     this.supervisor = (access & ACCESS_USER) === 0;
@@ -155,49 +156,49 @@ export class Sun4cMmu implements Mmu, VacHost {
 
   /** ASI 3, load: the PMEG of the segment of `va` in the current context. */
   getSegmap(va: Va): number {
-    return this.#segmap[(this.context << 12) | ((va >>> 18) & 0xfff)]!;
+    return this.segmap[(this.context << 12) | ((va >>> 18) & 0xfff)]!;
   }
 
   /** ASI 3, store. */
   setSegmap(va: Va, pmeg: number): void {
-    this.#segmap[(this.context << 12) | ((va >>> 18) & 0xfff)] = pmeg;
+    this.segmap[(this.context << 12) | ((va >>> 18) & 0xfff)] = pmeg;
   }
 
   /**
    * Stores of ASI 3 for the first `pmegs.length` segments of the current context: the loop of ctx_alloc.
    */
   setSegmaps(pmegs: Uint8Array): void {
-    this.#segmap.set(pmegs, this.context << 12);
+    this.segmap.set(pmegs, this.context << 12);
   }
 
   /** ASI 4, load: the PTE for `va` through the current context's segment map. Sets nothing. */
   getPte(va: Va): number {
-    return this.#ptes[this.#slot(va)]! >>> 0;
+    return this.ptes[this.slot(va)]! >>> 0;
   }
 
   /** ASI 4, store. */
   setPte(va: Va, pte: number): void {
-    this.#ptes[this.#slot(va)] = pte;
+    this.ptes[this.slot(va)] = pte;
   }
 
   /** Flushes a page of the current context from the cache. */
   flushCachePage(va: Va): void {
     this.stats.pageFlushes++;
-    if (this.#events.watched) this.#events.emit('tlb.flushPage', 0, va);
+    if (this.events.watched) this.events.emit('tlb.flushPage', 0, va);
     this.dataCache.flushPage(va);
   }
 
   /** Flushes a segment of the current context from the cache. */
   flushCacheSegment(va: Va): void {
     this.stats.fullFlushes++;
-    if (this.#events.watched) this.#events.emit('tlb.flush', 0, CACHE_FLUSH_SEGMENT);
+    if (this.events.watched) this.events.emit('tlb.flush', 0, SCOPE_RANGE);
     this.dataCache.flushSegment(va);
   }
 
   /** Flushes the current context from the cache. */
   flushCacheContext(): void {
     this.stats.fullFlushes++;
-    if (this.#events.watched) this.#events.emit('tlb.flush', 0, CACHE_FLUSH_CONTEXT);
+    if (this.events.watched) this.events.emit('tlb.flush', 0, SCOPE_CONTEXT);
     this.dataCache.flushContext();
   }
 
@@ -216,8 +217,8 @@ export class Sun4cMmu implements Mmu, VacHost {
   }
 
   describeFault(): string {
-    const ser = this.#lastSer.toString(16).padStart(4, '0');
+    const ser = this.lastSer.toString(16).padStart(4, '0');
     const sva = this.sva.toString(16).padStart(8, '0');
-    return `SER 0x${ser} (${describeSer(this.#lastSer)}), SVA 0x${sva}`;
+    return `SER 0x${ser} (${describeSer(this.lastSer)}), SVA 0x${sva}`;
   }
 }

@@ -12,22 +12,22 @@ export class Sun4cPages {
   pv: PvTable = new PvTable(0);
   /** PV_MOD, PV_REF, PV_ANC by page index. */
   attributes: Uint8Array = new Uint8Array(0);
-  readonly #pvLimit: number;
-  #services: PmapServices | null = null;
+  private readonly pvLimit: number;
+  private services: PmapServices | null = null;
 
   constructor(pvLimit: number) {
-    this.#pvLimit = pvLimit;
+    this.pvLimit = pvLimit;
   }
 
   attach(services: PmapServices): void {
-    this.#services = services;
-    this.pv = new PvTable(services.pageCount, this.#pvLimit);
+    this.services = services;
+    this.pv = new PvTable(services.pageCount, this.pvLimit);
     this.attributes = new Uint8Array(services.pageCount);
   }
 
   /** The index of the managed page at `pa`, or −1. */
   index(pa: Pa): number {
-    return this.#services === null ? -1 : this.#services.pageIndex(pa);
+    return this.services === null ? -1 : this.services.pageIndex(pa);
   }
 
   /** The index of the managed page that a PTE maps, or −1. */

@@ -7,6 +7,8 @@ import {
   PMAP_CANFAIL,
   PMAP_KERNEL,
   PMAP_WIRED,
+  STEAL_CONTEXT,
+  STEAL_PMEG,
   TRAP_BAD_ADDRESS,
   TRAP_FAULT,
   TRAP_SETTLED,
@@ -39,7 +41,7 @@ function boot(options: Sun4cOptions = {}, machine: BareOptions = {}): void {
   md = bare.md;
 }
 
-/** What was stolen so far: map and what (1 a context, 2 a PMEG). */
+/** What was stolen so far: map and what. */
 function watchSteals(): [number, number][] {
   const steals: [number, number][] = [];
   bare.events.watch((name, pmap, _, what) => {
@@ -187,7 +189,7 @@ describe('a PMEG that is taken', () => {
     const b = userMap();
     md.pmap.enter(b, 0x4_0000, bare.takePage(), RW, 0);
     load(0x4_0000);
-    expect(steals).toEqual([[a, 2]]);
+    expect(steals).toEqual([[a, STEAL_PMEG]]);
     expect([md.pmap.isModified(pa), md.pmap.isReferenced(pa)]).toEqual([true, true]);
     md.pmap.activate(a);
     expect(pteAt(0x1000)).toBe(0);
@@ -206,7 +208,7 @@ describe('a PMEG that is taken', () => {
     load(0x4_1000);
     load(0x1000);
     load(0x8_1000);
-    expect(steals).toEqual([[pmap, 2]]);
+    expect(steals).toEqual([[pmap, STEAL_PMEG]]);
     refills = 0;
     load(0x4_1000);
     expect(refills).toBe(0);
@@ -271,7 +273,7 @@ describe('a PMEG that is taken', () => {
     }
     expect(steals).toEqual([]);
     md.pmap.kenterPa(0xf100_0000, pa, RW);
-    expect(steals).toEqual([[pmap, 2]]);
+    expect(steals).toEqual([[pmap, STEAL_PMEG]]);
   });
 
   it.each([
@@ -413,8 +415,8 @@ describe('contexts', () => {
       load(0x1000);
     }
     expect(steals).toEqual([
-      [1, 1],
-      [2, 1],
+      [1, STEAL_CONTEXT],
+      [2, STEAL_CONTEXT],
     ]);
     refills = 0;
     for (const [index, pmap] of maps.entries()) {

@@ -93,54 +93,48 @@ export class Sun4cPmap implements Pmap {
   readonly procwr = null;
   readonly counters: Sun4cCounters = { uselessChangeprots: 0, uselessChangewire: 0 };
   readonly segments: Sun4cSegments;
-  readonly #memory: PhysicalMemory;
-  readonly #events: EventStream;
-  readonly #diagnostic: boolean;
-  readonly #kernelBase: Va;
-  readonly #kernel: Sun4cMap;
-  readonly #pages: Sun4cPages;
-  readonly #aliases: Sun4cAliases;
+  private readonly memory: PhysicalMemory;
+  private readonly events: EventStream;
+  private readonly diagnostic: boolean;
+  private readonly kernelBase: Va;
+  private readonly kernel: Sun4cMap;
+  private readonly pages: Sun4cPages;
+  private readonly aliases: Sun4cAliases;
   /** Software copies of a user's segments: sg_pte. */
-  readonly #copies: TablePool;
+  private readonly copies: TablePool;
 
   constructor(boot: BootServices, mmu: Sun4cMmu, kernelBase: Va, options: Sun4cPmapOptions) {
-    this.#memory = boot.memory;
-    this.#events = boot.events;
-    this.#diagnostic = boot.diagnostic;
-    this.#kernelBase = kernelBase;
-    this.#pages = new Sun4cPages(options.pvEntries ?? Number.POSITIVE_INFINITY);
-    this.segments = new Sun4cSegments(
-      boot,
-      mmu,
-      this.#pages,
-      kernelBase,
-      options.wiring === 'late',
-    );
-    this.#aliases = new Sun4cAliases(this.#pages, this.segments);
-    this.#kernel = this.segments.kernel;
-    this.#copies = new TablePool(boot.memory, NPTESG * 4);
+    this.memory = boot.memory;
+    this.events = boot.events;
+    this.diagnostic = boot.diagnostic;
+    this.kernelBase = kernelBase;
+    this.pages = new Sun4cPages(options.pvEntries ?? Number.POSITIVE_INFINITY);
+    this.segments = new Sun4cSegments(boot, mmu, this.pages, kernelBase, options.wiring === 'late');
+    this.aliases = new Sun4cAliases(this.pages, this.segments);
+    this.kernel = this.segments.kernel;
+    this.copies = new TablePool(boot.memory, NPTESG * 4);
     const image = boot.steal(KERNEL_IMAGE_BYTES, NBPSG);
     const segment = segmentOf(kernelBase);
     this.segments.loadKernel(segment);
     for (let at = 0; at < KERNEL_IMAGE_BYTES; at += NBPG)
       mmu.setPte(kernelBase + at, makePte((image + at) / NBPG, PG_V | PG_W | PG_S));
-    this.#kernel.valid[segment] = NPTESG;
+    this.kernel.valid[segment] = NPTESG;
   }
 
   init(services: PmapServices): void {
-    this.#pages.attach(services);
-    this.#copies.attach(services);
+    this.pages.attach(services);
+    this.copies.attach(services);
   }
 
   virtualSpace(): { readonly start: Va; readonly end: Va } {
-    return { start: this.#kernelBase + KERNEL_IMAGE_BYTES, end: KERNEL_END };
+    return { start: this.kernelBase + KERNEL_IMAGE_BYTES, end: KERNEL_END };
   }
 
   // Maps
 
   create(): PmapId {
     const map = this.segments.create();
-    if (this.#events.watched) this.#events.emit('pmap.create', map.id);
+    if (this.events.watched) this.events.emit('pmap.create', map.id);
     return map.id;
   }
 
@@ -154,15 +148,15 @@ export class Sun4cPmap implements Pmap {
    */
   destroy(pmap: PmapId): void {
     const map = this.segments.get(pmap);
-    if (map === this.#kernel) throw new RangeError('the kernel map cannot be destroyed');
+    if (map === this.kernel) throw new RangeError('the kernel map cannot be destroyed');
     if (--map.refs > 0) return;
     if (map.resident > 0) {
-      if (this.#diagnostic)
+      if (this.diagnostic)
         throw new KernelPanic('pmap_release: map not empty', { pmap, resident: map.resident });
-      this.remove(pmap, 0, this.#kernelBase);
+      this.remove(pmap, 0, this.kernelBase);
     }
     this.segments.release(map);
-    if (this.#events.watched) this.#events.emit('pmap.destroy', pmap);
+    if (this.events.watched) this.events.emit('pmap.destroy', pmap);
   }
 
   residentCount(pmap: PmapId): number {
@@ -195,67 +189,67 @@ export class Sun4cPmap implements Pmap {
    */
   enter(pmap: PmapId, va: Va, pa: Pa, prot: Prot, flags: EnterFlags): Errno {
     const map = this.segments.get(pmap);
-    if (this.#events.watched) this.#events.emit('pmap.enter', pmap, va, pa, prot, flags);
+    if (this.events.watched) this.events.emit('pmap.enter', pmap, va, pa, prot, flags);
     if (inHole(va)) return 0;
-    const pte = this.#makePte(pa, prot, map === this.#kernel);
+    const pte = this.makePte(pa, prot, map === this.kernel);
     const wired = (flags & PMAP_WIRED) !== 0;
     const segment = segmentOf(va);
     const old = this.segments.readPte(map, va);
     const replaces = isValid(old);
     if (replaces && samePage(old, pte)) {
       // In 2001: up if wired and down if not, whatever it was before.
-      this.#noteWired(map, va, wired, wired ? 1 : -1);
-      this.#changeProtection(map, va, old, pte);
+      this.noteWired(map, va, wired, wired ? 1 : -1);
+      this.changeProtection(map, va, old, pte);
       return 0;
     }
-    const page = this.#pages.ofPte(pte);
-    const oldPage = replaces ? this.#pages.ofPte(old) : -1;
+    const page = this.pages.ofPte(pte);
+    const oldPage = replaces ? this.pages.ofPte(old) : -1;
     const room =
-      this.#pages.pv.available() ||
-      (oldPage >= 0 && this.#pages.pv.find(oldPage, pmap, va) !== PV_NONE);
+      this.pages.pv.available() ||
+      (oldPage >= 0 && this.pages.pv.find(oldPage, pmap, va) !== PV_NONE);
     if (page >= 0 && !room) return shortage('pv_link: out of pv entries', pmap, va, flags);
     const newSegment = map.valid[segment] === 0;
-    if (newSegment && !this.#openSegment(map, segment, flags))
+    if (newSegment && !this.openSegment(map, segment, flags))
       return shortage('pmap_enter: out of PTE copies', pmap, va, flags);
     if (replaces) {
       this.segments.writePte(map, va, old, 0);
-      this.#pages.harvest(old);
-      if (oldPage >= 0) this.#aliases.unlink(oldPage, map, va);
+      this.pages.harvest(old);
+      if (oldPage >= 0) this.aliases.unlink(oldPage, map, va);
     } else {
       map.valid[segment]!++;
       map.resident++;
     }
     // In 2001 neither another page nor the one that opens its segment is counted.
-    this.#noteWired(map, va, wired, wired && !replaces && !newSegment ? 1 : 0);
-    const uncached = page >= 0 ? this.#aliases.link(page, map, va, (pte & PG_NC) !== 0) : 0;
+    this.noteWired(map, va, wired, wired && !replaces && !newSegment ? 1 : 0);
+    const uncached = page >= 0 ? this.aliases.link(page, map, va, (pte & PG_NC) !== 0) : 0;
     this.segments.writePte(map, va, 0, (pte | uncached) >>> 0);
     return 0;
   }
 
   /** Gives an empty segment what it needs: a user's a copy, the kernel's a PMEG. False if it cannot be had. */
-  #openSegment(map: Sun4cMap, segment: number, flags: EnterFlags): boolean {
-    if (map === this.#kernel) {
+  private openSegment(map: Sun4cMap, segment: number, flags: EnterFlags): boolean {
+    if (map === this.kernel) {
       // Without CANFAIL this is left to me_alloc, which panics in its own words.
       if (flags & PMAP_CANFAIL && !this.segments.available()) return false;
       this.segments.loadKernel(segment);
       return true;
     }
-    const copy = this.#copies.allocate();
+    const copy = this.copies.allocate();
     map.copy[segment] = copy;
     return copy !== NO_PA;
   }
 
   /** Notes what an enter said of wiring; `drift` is by how much the count of 2001 moves, in users' maps only. */
-  #noteWired(map: Sun4cMap, va: Va, wired: boolean, drift: number): void {
-    if (map.wires !== null) this.#setWired(map, segmentOf(va), va, wired);
-    else if (map !== this.#kernel) map.wired += drift;
+  private noteWired(map: Sun4cMap, va: Va, wired: boolean, drift: number): void {
+    if (map.wires !== null) this.setWired(map, segmentOf(va), va, wired);
+    else if (map !== this.kernel) map.wired += drift;
   }
 
   /** Late wiring: a user's PMEG is locked while its segment has wired pages. Returns how the count grew. */
-  #setWired(map: Sun4cMap, segment: number, va: Va, wired: boolean): number {
+  private setWired(map: Sun4cMap, segment: number, va: Va, wired: boolean): number {
     const growth = map.wires!.set(segment, pageInSegment(va), wired);
     map.wired += growth;
-    if (growth !== 0 && map !== this.#kernel && this.segments.isLoaded(map, segment)) {
+    if (growth !== 0 && map !== this.kernel && this.segments.isLoaded(map, segment)) {
       const list = map.wires!.count[segment]! > 0 ? PMEG_LOCKED : PMEG_LRU;
       if (this.segments.pool.listOf(map.pmeg[segment]!) !== list)
         this.segments.pool.move(map.pmeg[segment]!, list);
@@ -263,13 +257,13 @@ export class Sun4cPmap implements Pmap {
     return growth;
   }
 
-  #changeProtection(map: Sun4cMap, va: Va, old: number, pte: number): void {
+  private changeProtection(map: Sun4cMap, va: Va, old: number, pte: number): void {
     const changed = ((old & ~PG_W) | (pte & PG_W)) >>> 0;
     if (changed === old) this.counters.uselessChangeprots++;
     else this.segments.writePte(map, va, old, changed);
   }
 
-  #makePte(pa: Pa, prot: Prot, supervisor: boolean): number {
+  private makePte(pa: Pa, prot: Prot, supervisor: boolean): number {
     const pfn = Math.floor(pa / NBPG) & PG_PFNUM;
     const space = ((pa % NBPG) & PMAP_TNC) << PG_TYPE_SHIFT;
     return makePte(pfn, PG_V | space | (prot & VM_PROT_WRITE ? PG_W : 0) | (supervisor ? PG_S : 0));
@@ -277,45 +271,45 @@ export class Sun4cPmap implements Pmap {
 
   remove(pmap: PmapId, start: Va, end: Va): void {
     const map = this.segments.get(pmap);
-    if (this.#events.watched) this.#events.emit('pmap.remove', pmap, start, end);
+    if (this.events.watched) this.events.emit('pmap.remove', pmap, start, end);
     for (let va = start; va < end;) {
       const stop = segmentEnd(va, end);
-      if (this.#isMapped(map, va)) this.#removeFrom(map, va, stop);
+      if (this.isMapped(map, va)) this.removeFrom(map, va, stop);
       va = stop;
     }
   }
 
   /** Removes what one segment has in [start, end). */
-  #removeFrom(map: Sun4cMap, start: Va, end: Va): void {
+  private removeFrom(map: Sun4cMap, start: Va, end: Va): void {
     const segment = segmentOf(start);
     for (let va = start; va < end; va += NBPG) {
       const pte = this.segments.readPte(map, va);
-      if (isValid(pte)) this.#removePte(map, segment, va, pte, this.#pages.ofPte(pte));
+      if (isValid(pte)) this.removePte(map, segment, va, pte, this.pages.ofPte(pte));
     }
-    this.#closeSegment(map, segment);
+    this.closeSegment(map, segment);
   }
 
   /** Whether anything is mapped in the segment of `va`. */
-  #isMapped(map: Sun4cMap, va: Va): boolean {
+  private isMapped(map: Sun4cMap, va: Va): boolean {
     return !inHole(va) && map.valid[segmentOf(va)]! > 0;
   }
 
   /** Takes one valid mapping away, off its page's list and out of every count. `enter` made it if it is listed or not managed. */
-  #removePte(map: Sun4cMap, segment: number, va: Va, pte: number, page: number): void {
+  private removePte(map: Sun4cMap, segment: number, va: Va, pte: number, page: number): void {
     this.segments.writePte(map, va, pte, 0);
     map.valid[segment]!--;
-    if (page >= 0 && !this.#aliases.unlink(page, map, va)) return;
-    this.#pages.harvest(pte);
+    if (page >= 0 && !this.aliases.unlink(page, map, va)) return;
+    this.pages.harvest(pte);
     map.resident--;
-    if (map.wires !== null) this.#setWired(map, segment, va, false);
+    if (map.wires !== null) this.setWired(map, segment, va, false);
   }
 
   /** Gives the PMEG and the copy of a segment back if nothing is left in it. */
-  #closeSegment(map: Sun4cMap, segment: number): void {
+  private closeSegment(map: Sun4cMap, segment: number): void {
     if (map.valid[segment]! > 0) return;
     if (this.segments.isLoaded(map, segment)) this.segments.free(map, segment);
-    if (map === this.#kernel) return;
-    this.#copies.free(map.copy[segment]!);
+    if (map === this.kernel) return;
+    this.copies.free(map.copy[segment]!);
     map.copy[segment] = NO_PA;
   }
 
@@ -323,17 +317,17 @@ export class Sun4cPmap implements Pmap {
   protect(pmap: PmapId, start: Va, end: Va, prot: Prot): void {
     if ((prot & (VM_PROT_READ | VM_PROT_EXECUTE)) === 0) return this.remove(pmap, start, end);
     const map = this.segments.get(pmap);
-    if (this.#events.watched) this.#events.emit('pmap.protect', pmap, start, end, prot);
+    if (this.events.watched) this.events.emit('pmap.protect', pmap, start, end, prot);
     if (prot & VM_PROT_WRITE) return;
     for (let va = start; va < end;) {
       const stop = segmentEnd(va, end);
-      if (this.#isMapped(map, va))
-        for (let at = va; at < stop; at += NBPG) this.#writeProtect(map, at);
+      if (this.isMapped(map, va))
+        for (let at = va; at < stop; at += NBPG) this.writeProtect(map, at);
       va = stop;
     }
   }
 
-  #writeProtect(map: Sun4cMap, va: Va): void {
+  private writeProtect(map: Sun4cMap, va: Va): void {
     const pte = this.segments.readPte(map, va);
     if (isValid(pte) && pte & PG_W) this.segments.writePte(map, va, pte, (pte & ~PG_W) >>> 0);
   }
@@ -345,9 +339,9 @@ export class Sun4cPmap implements Pmap {
    */
   unwire(pmap: PmapId, va: Va): void {
     const map = this.segments.get(pmap);
-    if (this.#events.watched) this.#events.emit('pmap.unwire', pmap, va);
+    if (this.events.watched) this.events.emit('pmap.unwire', pmap, va);
     const growth =
-      map.wires === null || inHole(va) ? 0 : this.#setWired(map, segmentOf(va), va, false);
+      map.wires === null || inHole(va) ? 0 : this.setWired(map, segmentOf(va), va, false);
     if (growth === 0) this.counters.uselessChangewire++;
   }
 
@@ -360,50 +354,50 @@ export class Sun4cPmap implements Pmap {
 
   /** As the interface says; panics under DIAGNOSTIC over another mapping, and if no PMEG can be had. */
   kenterPa(va: Va, pa: Pa, prot: Prot): void {
-    if (this.#events.watched) this.#events.emit('pmap.kenter', va, pa, prot);
+    if (this.events.watched) this.events.emit('pmap.kenter', va, pa, prot);
     const segment = segmentOf(va);
-    const old = this.segments.readPte(this.#kernel, va);
+    const old = this.segments.readPte(this.kernel, va);
     if (!isValid(old)) {
-      if (this.#kernel.valid[segment] === 0) this.segments.loadKernel(segment);
-      this.#kernel.valid[segment]!++;
-    } else if (this.#diagnostic) {
+      if (this.kernel.valid[segment] === 0) this.segments.loadKernel(segment);
+      this.kernel.valid[segment]!++;
+    } else if (this.diagnostic) {
       throw new KernelPanic('pmap_kenter_pa: mapping exists', { va, pte: old });
     }
-    this.segments.writePte(this.#kernel, va, old, this.#makePte(pa, prot, true));
+    this.segments.writePte(this.kernel, va, old, this.makePte(pa, prot, true));
   }
 
   /** As the interface says; under DIAGNOSTIC it panics at a mapping that `enter` made. */
   kremove(va: Va, length: number): void {
-    if (this.#events.watched) this.#events.emit('pmap.kremove', va, length);
+    if (this.events.watched) this.events.emit('pmap.kremove', va, length);
     for (let at = va; at < va + length;) {
       const stop = segmentEnd(at, va + length);
-      if (this.#isMapped(this.#kernel, at)) this.#kremoveFrom(at, stop);
+      if (this.isMapped(this.kernel, at)) this.kremoveFrom(at, stop);
       at = stop;
     }
   }
 
-  #kremoveFrom(start: Va, end: Va): void {
+  private kremoveFrom(start: Va, end: Va): void {
     const segment = segmentOf(start);
     for (let va = start; va < end; va += NBPG) {
-      const pte = this.segments.readPte(this.#kernel, va);
+      const pte = this.segments.readPte(this.kernel, va);
       if (!isValid(pte)) continue;
-      const page = this.#pages.ofPte(pte);
-      if (this.#diagnostic && page >= 0 && this.#pages.pv.find(page, PMAP_KERNEL, va) !== PV_NONE)
+      const page = this.pages.ofPte(pte);
+      if (this.diagnostic && page >= 0 && this.pages.pv.find(page, PMAP_KERNEL, va) !== PV_NONE)
         throw new KernelPanic('pmap_kremove: managed mapping', { va, pte });
-      this.segments.writePte(this.#kernel, va, pte, 0);
-      this.#kernel.valid[segment]!--;
+      this.segments.writePte(this.kernel, va, pte, 0);
+      this.kernel.valid[segment]!--;
     }
-    this.#closeSegment(this.#kernel, segment);
+    this.closeSegment(this.kernel, segment);
   }
 
   copy(_dst: PmapId, _src: PmapId, _dstVa: Va, _length: number, _srcVa: Va): void {}
 
   collect(pmap: PmapId): void {
-    if (this.#events.watched) this.#events.emit('pmap.collect', pmap);
+    if (this.events.watched) this.events.emit('pmap.collect', pmap);
   }
 
   update(pmap: PmapId): void {
-    if (this.#events.watched) this.#events.emit('pmap.update', pmap);
+    if (this.events.watched) this.events.emit('pmap.update', pmap);
   }
 
   // Pages
@@ -413,33 +407,33 @@ export class Sun4cPmap implements Pmap {
    * what matters here is that no mapping keeps lines of what was there before.
    */
   zeroPage(pa: Pa): void {
-    this.#flushMappings(pa);
-    this.#memory.zero(pa);
+    this.flushMappings(pa);
+    this.memory.zero(pa);
   }
 
   /** As {@link zeroPage}; the source needs no flush, for memory is never behind a write-through cache. */
   copyPage(src: Pa, dst: Pa): void {
-    this.#flushMappings(dst);
-    this.#memory.copy(src, dst);
+    this.flushMappings(dst);
+    this.memory.copy(src, dst);
   }
 
-  #flushMappings(pa: Pa): void {
-    const page = this.#pages.index(pa);
+  private flushMappings(pa: Pa): void {
+    const page = this.pages.index(pa);
     if (page < 0) return;
-    const { pv } = this.#pages;
+    const { pv } = this.pages;
     for (let entry = pv.head[page]!; entry !== PV_NONE; entry = pv.next[entry]!)
       this.segments.flushPage(this.segments.get(pv.pmap[entry]!), pv.va[entry]!);
   }
 
   pageProtect(pa: Pa, prot: Prot): void {
-    const page = this.#pages.index(pa);
+    const page = this.pages.index(pa);
     if (page < 0) return;
-    if (this.#events.watched) this.#events.emit('pmap.pageProtect', pa, prot);
+    if (this.events.watched) this.events.emit('pmap.pageProtect', pa, prot);
     if (prot & VM_PROT_WRITE) return;
-    const { pv } = this.#pages;
+    const { pv } = this.pages;
     if (prot & (VM_PROT_READ | VM_PROT_EXECUTE)) {
       for (let entry = pv.head[page]!; entry !== PV_NONE; entry = pv.next[entry]!)
-        this.#writeProtect(this.segments.get(pv.pmap[entry]!), pv.va[entry]!);
+        this.writeProtect(this.segments.get(pv.pmap[entry]!), pv.va[entry]!);
       return;
     }
     for (let entry = pv.head[page]!; entry !== PV_NONE; entry = pv.head[page]!) {
@@ -448,59 +442,59 @@ export class Sun4cPmap implements Pmap {
       const pte = this.segments.readPte(map, va);
       if (!isValid(pte))
         throw new KernelPanic('pmap_page_protect !PG_V', { pmap: map.id, va, pte });
-      this.#removePte(map, segmentOf(va), va, pte, page);
-      this.#closeSegment(map, segmentOf(va));
+      this.removePte(map, segmentOf(va), va, pte, page);
+      this.closeSegment(map, segmentOf(va));
     }
   }
 
   clearModify(pa: Pa): boolean {
-    const was = this.#testAndClear(pa, PV_MOD);
-    if (this.#events.watched) this.#events.emit('pmap.clearModify', pa, was ? 1 : 0);
+    const was = this.testAndClear(pa, PV_MOD);
+    if (this.events.watched) this.events.emit('pmap.clearModify', pa, was ? 1 : 0);
     return was;
   }
 
   clearReference(pa: Pa): boolean {
-    const was = this.#testAndClear(pa, PV_REF);
-    if (this.#events.watched) this.#events.emit('pmap.clearReference', pa, was ? 1 : 0);
+    const was = this.testAndClear(pa, PV_REF);
+    if (this.events.watched) this.events.emit('pmap.clearReference', pa, was ? 1 : 0);
     return was;
   }
 
   isModified(pa: Pa): boolean {
-    return this.#test(pa, PV_MOD);
+    return this.test(pa, PV_MOD);
   }
 
   isReferenced(pa: Pa): boolean {
-    return this.#test(pa, PV_REF);
+    return this.test(pa, PV_REF);
   }
 
-  #testAndClear(pa: Pa, attribute: number): boolean {
-    const page = this.#pages.index(pa);
+  private testAndClear(pa: Pa, attribute: number): boolean {
+    const page = this.pages.index(pa);
     if (page < 0) return false;
-    this.#syncAttributes(page);
-    const attributes = this.#pages.attributes[page]!;
-    this.#pages.attributes[page] = attributes & ~attribute;
+    this.syncAttributes(page);
+    const attributes = this.pages.attributes[page]!;
+    this.pages.attributes[page] = attributes & ~attribute;
     return (attributes & attribute) !== 0;
   }
 
-  #test(pa: Pa, attribute: number): boolean {
-    const page = this.#pages.index(pa);
+  private test(pa: Pa, attribute: number): boolean {
+    const page = this.pages.index(pa);
     if (page < 0) return false;
-    if ((this.#pages.attributes[page]! & attribute) === 0) this.#syncAttributes(page);
-    return (this.#pages.attributes[page]! & attribute) !== 0;
+    if ((this.pages.attributes[page]! & attribute) === 0) this.syncAttributes(page);
+    return (this.pages.attributes[page]! & attribute) !== 0;
   }
 
   /**
    * Moves U and M of every loaded mapping into the page's attributes (pv_syncflags). The page leaves the cache with
    * them, since a hit would not set U again; NetBSD flushed only where M was set, and missed references.
    */
-  #syncAttributes(page: number): void {
-    const { pv } = this.#pages;
+  private syncAttributes(page: number): void {
+    const { pv } = this.pages;
     for (let entry = pv.head[page]!; entry !== PV_NONE; entry = pv.next[entry]!) {
       const map = this.segments.get(pv.pmap[entry]!);
       const va = pv.va[entry]!;
       const pte = this.segments.readPte(map, va);
       if ((pte & (PG_U | PG_M)) === 0) continue;
-      this.#pages.harvest(pte);
+      this.pages.harvest(pte);
       this.segments.writePte(map, va, pte, (pte & ~(PG_U | PG_M)) >>> 0);
     }
   }

@@ -4,6 +4,7 @@ import {
   type BootServices,
   type Fault,
   type MachineDependent,
+  type Pa,
   type Port,
   type TrapOutcome,
 } from '@uvmkit/pmap';
@@ -48,6 +49,8 @@ export class Sun4cMachine implements MachineDependent {
   readonly pmap: Sun4cPmap;
   readonly mmus: readonly [Sun4cMmu];
   currentCpu = 0;
+  /** Without it a load would go on answering from lines that were filled before the device wrote. */
+  readonly syncForDevice: (pa: Pa, length: number) => void;
   readonly fault: Fault = { va: 0, access: VM_PROT_READ, type: VM_FAULT_INVALID, kernel: false };
 
   constructor(port: Port, boot: BootServices, model: Sun4cModel, options: Sun4cOptions) {
@@ -59,6 +62,7 @@ export class Sun4cMachine implements MachineDependent {
     this.port = port;
     const mmu = new Sun4cMmu(boot.memory, boot.events, model);
     this.mmus = [mmu];
+    this.syncForDevice = (pa, length) => mmu.dataCache.dropPhysical(pa, length);
     this.pmap = new Sun4cPmap(boot, mmu, port.layout.kernelMin, options);
     if (options.cache ?? true) mmu.systemEnable = SYSEN_CACHE;
   }

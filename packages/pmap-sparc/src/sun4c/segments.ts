@@ -1,6 +1,8 @@
 import {
   KernelPanic,
   PMAP_KERNEL,
+  STEAL_CONTEXT,
+  STEAL_PMEG,
   VM_PROT_NONE,
   VM_PROT_WRITE,
   type BootServices,
@@ -10,7 +12,7 @@ import {
   type Prot,
   type Va,
 } from '@uvmkit/pmap';
-import { ContextPool, NO_CONTEXT, STEAL_CONTEXT } from '../context-pool.ts';
+import { ContextPool, NO_CONTEXT } from '../context-pool.ts';
 import { Sun4cMap } from './map.ts';
 import type { Sun4cMmu } from './mmu.ts';
 import type { Sun4cPages } from './pages.ts';
@@ -28,9 +30,6 @@ import {
   segmentOf,
   segmentVa,
 } from './pte.ts';
-
-/** `what` of a `pmap.steal` event that is about a PMEG. */
-export const STEAL_PMEG = 2;
 
 /** What {@link Sun4cSegments.pagein} found. */
 export const PAGEIN_HARD_FAULT = -1;
@@ -50,15 +49,15 @@ export class Sun4cSegments {
   readonly kernel: Sun4cMap;
   /** The PMEG whose PTEs are all invalid, where segments without one point: the last (`seginval`). */
   readonly invalid: number;
-  readonly #memory: PhysicalMemory;
-  readonly #events: EventStream;
-  readonly #pages: Sun4cPages;
-  readonly #late: boolean;
-  readonly #kernelSegment: number;
+  private readonly memory: PhysicalMemory;
+  private readonly events: EventStream;
+  private readonly pages: Sun4cPages;
+  private readonly late: boolean;
+  private readonly kernelSegment: number;
   /** By handle; null where one is free. */
-  readonly #maps: (Sun4cMap | null)[];
+  private readonly maps: (Sun4cMap | null)[];
   /** Maps that were destroyed, empty, for the next that are made. */
-  readonly #spare: Sun4cMap[] = [];
+  private readonly spare: Sun4cMap[] = [];
 
   constructor(boot: BootServices, mmu: Sun4cMmu, pages: Sun4cPages, kernelBase: Va, late: boolean) {
     this.mmu = mmu;
@@ -67,12 +66,12 @@ export class Sun4cSegments {
     this.contexts = new ContextPool(mmu.model.contexts, 1, 16);
     this.kernel = new Sun4cMap(PMAP_KERNEL, this.invalid, late);
     this.kernel.context = 0;
-    this.#memory = boot.memory;
-    this.#events = boot.events;
-    this.#pages = pages;
-    this.#late = late;
-    this.#kernelSegment = segmentOf(kernelBase);
-    this.#maps = [this.kernel];
+    this.memory = boot.memory;
+    this.events = boot.events;
+    this.pages = pages;
+    this.late = late;
+    this.kernelSegment = segmentOf(kernelBase);
+    this.maps = [this.kernel];
     for (let context = mmu.model.contexts - 1; context >= 0; context--) {
       mmu.context = context;
       mmu.setSegmaps(this.kernel.pmeg);
@@ -84,36 +83,36 @@ export class Sun4cSegments {
 
   /** @throws RangeError if the handle was not given out */
   get(pmap: PmapId): Sun4cMap {
-    const map = this.#maps[pmap];
+    const map = this.maps[pmap];
     if (map === undefined || map === null) throw new RangeError(`no pmap has the handle ${pmap}`);
     return map;
   }
 
   create(): Sun4cMap {
-    let map = this.#spare.pop();
+    let map = this.spare.pop();
     if (map === undefined) {
-      map = new Sun4cMap(this.#maps.length, this.invalid, this.#late);
+      map = new Sun4cMap(this.maps.length, this.invalid, this.late);
     } else {
       map.refs = 1;
       map.wired = 0;
     }
-    this.#maps[map.id] = map;
+    this.maps[map.id] = map;
     return map;
   }
 
   /** Gives back the context and the handle of an empty map. */
   release(map: Sun4cMap): void {
-    if (map.context !== NO_CONTEXT) this.#freeContext(map);
-    this.#maps[map.id] = null;
-    this.#spare.push(map);
+    if (map.context !== NO_CONTEXT) this.freeContext(map);
+    this.maps[map.id] = null;
+    this.spare.push(map);
   }
 
   // Contexts
 
   activate(map: Sun4cMap): void {
-    if (map.context === NO_CONTEXT) this.#allocateContext(map);
+    if (map.context === NO_CONTEXT) this.allocateContext(map);
     this.mmu.context = map.context;
-    if (this.#events.watched) this.#events.emit('pmap.activate', map.id, 0);
+    if (this.events.watched) this.events.emit('pmap.activate', map.id, 0);
   }
 
   /** The map in the context register, or null in the kernel's context. */
@@ -123,20 +122,20 @@ export class Sun4cSegments {
   }
 
   /** Stealing a context leaves PMEGs where they are: they are out of reach until the next ctx_alloc. */
-  #allocateContext(map: Sun4cMap): void {
+  private allocateContext(map: Sun4cMap): void {
     const context = this.contexts.allocate(map.id, 0);
     this.mmu.context = context;
     const { victim } = this.contexts;
     if (victim !== NO_CONTEXT) {
       this.mmu.flushCacheContext();
       this.get(victim).context = NO_CONTEXT;
-      if (this.#events.watched) this.#events.emit('pmap.steal', victim, 0, STEAL_CONTEXT);
+      if (this.events.watched) this.events.emit('pmap.steal', victim, 0, STEAL_CONTEXT, context);
     }
     map.context = context;
-    this.mmu.setSegmaps(map.pmeg.subarray(0, this.#kernelSegment));
+    this.mmu.setSegmaps(map.pmeg.subarray(0, this.kernelSegment));
   }
 
-  #freeContext(map: Sun4cMap): void {
+  private freeContext(map: Sun4cMap): void {
     const saved = this.mmu.context;
     this.mmu.context = map.context;
     this.mmu.flushCacheContext();
@@ -179,7 +178,7 @@ export class Sun4cSegments {
     const page = pageInSegment(va);
     if (!this.isLoaded(map, segment)) {
       const copy = map.copy[segment]!;
-      return copy < 0 ? 0 : this.#memory.readBe32(copy + page * 4);
+      return copy < 0 ? 0 : this.memory.readBe32(copy + page * 4);
     }
     const saved = this.mmu.context;
     const pte = this.mmu.getPte(this.open(map, segment) + page * NBPG);
@@ -194,9 +193,9 @@ export class Sun4cSegments {
   writePte(map: Sun4cMap, va: Va, old: number, pte: number): void {
     const segment = segmentOf(va);
     const page = pageInSegment(va);
-    if (this.#events.watched) this.#events.emit('pte.write', map.id, va, old, pte);
+    if (this.events.watched) this.events.emit('pte.write', map.id, va, old, pte);
     if (!this.isLoaded(map, segment)) {
-      this.#memory.writeBe32(map.copy[segment]! + page * 4, pte);
+      this.memory.writeBe32(map.copy[segment]! + page * 4, pte);
       return;
     }
     const saved = this.mmu.context;
@@ -235,7 +234,7 @@ export class Sun4cSegments {
       pmeg = this.pool.first(PMEG_LRU);
       if (pmeg === NO_PMEG)
         throw new KernelPanic('me_alloc: all pmegs gone', { pmap: map.id, va: segmentVa(segment) });
-      this.#unload(pmeg);
+      this.unload(pmeg);
     }
     this.pool.move(pmeg, list);
     this.pool.owner[pmeg] = map.id;
@@ -245,7 +244,7 @@ export class Sun4cSegments {
   }
 
   /** Writes a user's PMEG back to the copy in memory, U and M to the pages they belong to, and takes it away. */
-  #unload(pmeg: number): void {
+  private unload(pmeg: number): void {
     const map = this.get(this.pool.owner[pmeg]!);
     const segment = this.pool.segment[pmeg]!;
     const copy = map.copy[segment]!;
@@ -255,25 +254,25 @@ export class Sun4cSegments {
     if (map.context !== NO_CONTEXT) mmu.flushCacheSegment(va);
     for (let page = 0; page < NPTESG; page++) {
       const pte = mmu.getPte(va + page * NBPG);
-      this.#pages.harvest(pte);
-      this.#memory.writeBe32(copy + page * 4, (pte & ~(PG_U | PG_M)) >>> 0);
+      this.pages.harvest(pte);
+      this.memory.writeBe32(copy + page * 4, (pte & ~(PG_U | PG_M)) >>> 0);
     }
     mmu.setSegmap(va, this.invalid);
     map.pmeg[segment] = this.invalid;
     mmu.context = saved;
-    if (this.#events.watched)
-      this.#events.emit('pmap.steal', map.id, segmentVa(segment), STEAL_PMEG);
+    if (this.events.watched)
+      this.events.emit('pmap.steal', map.id, segmentVa(segment), STEAL_PMEG, pmeg);
   }
 
   /** Loads a kernel segment with a locked PMEG of invalid entries, in every context. */
   loadKernel(segment: number): void {
     const pmeg = this.allocate(PMEG_LOCKED, this.kernel, segment);
-    this.#setEverywhere(segment, pmeg);
+    this.setEverywhere(segment, pmeg);
     const va = segmentVa(segment);
     for (let page = 0; page < NPTESG; page++) this.mmu.setPte(va + page * NBPG, 0);
   }
 
-  #setEverywhere(segment: number, pmeg: number): void {
+  private setEverywhere(segment: number, pmeg: number): void {
     const saved = this.mmu.context;
     for (let context = 0; context < this.contexts.count; context++) {
       this.mmu.context = context;
@@ -290,7 +289,7 @@ export class Sun4cSegments {
     const pmeg = map.pmeg[segment]!;
     const { mmu } = this;
     if (map === this.kernel) {
-      this.#setEverywhere(segment, this.invalid);
+      this.setEverywhere(segment, this.invalid);
     } else if (map.context !== NO_CONTEXT) {
       const saved = mmu.context;
       mmu.context = map.context;
@@ -312,7 +311,7 @@ export class Sun4cSegments {
   pagein(va: Va, prot: Prot): number {
     const map = this.current();
     const segment = segmentOf(va);
-    if (map === null || segment >= this.#kernelSegment) return PAGEIN_NOT_HERE;
+    if (map === null || segment >= this.kernelSegment) return PAGEIN_NOT_HERE;
     const copy = map.copy[segment]!;
     if (copy < 0) return PAGEIN_NOT_HERE;
     if (this.isLoaded(map, segment)) {
@@ -325,7 +324,7 @@ export class Sun4cSegments {
     const first = segmentVa(segment);
     this.mmu.setSegmap(first, pmeg);
     for (let page = 0; page < NPTESG; page++)
-      this.mmu.setPte(first + page * NBPG, this.#memory.readBe32(copy + page * 4));
+      this.mmu.setPte(first + page * NBPG, this.memory.readBe32(copy + page * 4));
     return PAGEIN_LOADED;
   }
 }
