@@ -135,65 +135,78 @@ export class Process implements Caller, Context {
 
   load8(va: Va): number {
     const { cpu } = this;
-    if (cpu.space === this.space && this.direct) {
-      const pa = cpu.mmu.translate(va, USER_READ);
-      return this.memory.read8((pa | 0) !== FAULT ? pa : this.resolve(va, 1, USER_READ));
-    }
-    return this.#load(va, 1);
+    if (cpu.space !== this.space) return this.#load(va, 1);
+    let pa = cpu.mmu.translate(va, USER_READ);
+    if ((pa | 0) === FAULT) pa = this.resolve(va, 1, USER_READ);
+    return this.direct ? this.memory.read8(pa) : cpu.mmu.dataCache!.load(va, pa, 1);
   }
 
   load16(va: Va): number {
     const { cpu } = this;
-    if (cpu.space === this.space && (va & 1) === 0 && this.direct) {
-      let pa = cpu.mmu.translate(va, USER_READ);
-      if ((pa | 0) === FAULT) pa = this.resolve(va, 2, USER_READ);
-      return this.littleEndian ? this.memory.readLe16(pa) : this.memory.readBe16(pa);
-    }
-    return this.#load(va, 2);
+    if (cpu.space !== this.space || (va & 1) !== 0) return this.#load(va, 2);
+    let pa = cpu.mmu.translate(va, USER_READ);
+    if ((pa | 0) === FAULT) pa = this.resolve(va, 2, USER_READ);
+    if (!this.direct) return cpu.mmu.dataCache!.load(va, pa, 2);
+    return this.littleEndian ? this.memory.readLe16(pa) : this.memory.readBe16(pa);
   }
 
   load32(va: Va): number {
     const { cpu } = this;
-    if (cpu.space === this.space && (va & 3) === 0 && this.direct) {
-      let pa = cpu.mmu.translate(va, USER_READ);
-      if ((pa | 0) === FAULT) pa = this.resolve(va, 4, USER_READ);
-      return this.littleEndian ? this.memory.readLe32(pa) : this.memory.readBe32(pa);
-    }
-    return this.#load(va, 4);
+    if (cpu.space !== this.space || (va & 3) !== 0) return this.#load(va, 4);
+    let pa = cpu.mmu.translate(va, USER_READ);
+    if ((pa | 0) === FAULT) pa = this.resolve(va, 4, USER_READ);
+    if (!this.direct) return cpu.mmu.dataCache!.load(va, pa, 4);
+    return this.littleEndian ? this.memory.readLe32(pa) : this.memory.readBe32(pa);
   }
 
   store8(va: Va, value: number): void {
     const { cpu } = this;
-    if (cpu.space === this.space && this.direct) {
-      const pa = cpu.mmu.translate(va, USER_WRITE);
-      this.memory.write8((pa | 0) !== FAULT ? pa : this.resolve(va, 1, USER_WRITE), value & 0xff);
-    } else this.#store(va, 1, value);
+    if (cpu.space !== this.space) {
+      this.#store(va, 1, value);
+      return;
+    }
+    let pa = cpu.mmu.translate(va, USER_WRITE);
+    if ((pa | 0) === FAULT) pa = this.resolve(va, 1, USER_WRITE);
+    if (this.direct) this.memory.write8(pa, value & 0xff);
+    else cpu.mmu.dataCache!.store(va, pa, 1, value & 0xff);
   }
 
   store16(va: Va, value: number): void {
     const { cpu } = this;
-    if (cpu.space === this.space && (va & 1) === 0 && this.direct) {
-      let pa = cpu.mmu.translate(va, USER_WRITE);
-      if ((pa | 0) === FAULT) pa = this.resolve(va, 2, USER_WRITE);
-      if (this.littleEndian) this.memory.writeLe16(pa, value);
-      else this.memory.writeBe16(pa, value);
-    } else this.#store(va, 2, value);
+    if (cpu.space !== this.space || (va & 1) !== 0) {
+      this.#store(va, 2, value);
+      return;
+    }
+    let pa = cpu.mmu.translate(va, USER_WRITE);
+    if ((pa | 0) === FAULT) pa = this.resolve(va, 2, USER_WRITE);
+    if (!this.direct) cpu.mmu.dataCache!.store(va, pa, 2, value);
+    else if (this.littleEndian) this.memory.writeLe16(pa, value);
+    else this.memory.writeBe16(pa, value);
   }
 
   store32(va: Va, value: number): void {
     const { cpu } = this;
-    if (cpu.space === this.space && (va & 3) === 0 && this.direct) {
-      let pa = cpu.mmu.translate(va, USER_WRITE);
-      if ((pa | 0) === FAULT) pa = this.resolve(va, 4, USER_WRITE);
-      if (this.littleEndian) this.memory.writeLe32(pa, value);
-      else this.memory.writeBe32(pa, value);
-    } else this.#store(va, 4, value);
+    if (cpu.space !== this.space || (va & 3) !== 0) {
+      this.#store(va, 4, value);
+      return;
+    }
+    let pa = cpu.mmu.translate(va, USER_WRITE);
+    if ((pa | 0) === FAULT) pa = this.resolve(va, 4, USER_WRITE);
+    if (!this.direct) cpu.mmu.dataCache!.store(va, pa, 4, value);
+    else if (this.littleEndian) this.memory.writeLe32(pa, value);
+    else this.memory.writeBe32(pa, value);
   }
 
   /** Fetches one byte as an instruction; a data cache, where there is one, serves fetches too. */
   fetch8(va: Va): number {
-    this.#reach(va, 1, USER_FETCH, false);
-    return this.path.load(this.cpu, 0, 1);
+    const { cpu } = this;
+    if (cpu.space !== this.space) {
+      this.#reach(va, 1, USER_FETCH, false);
+      return this.path.load(this.cpu, 0, 1);
+    }
+    let pa = cpu.mmu.translate(va, USER_FETCH);
+    if ((pa | 0) === FAULT) pa = this.resolve(va, 1, USER_FETCH);
+    return this.direct ? this.memory.read8(pa) : cpu.mmu.dataCache!.load(va, pa, 1);
   }
 
   /** Loads 64 bits in one access: `into` becomes [low, high]. */

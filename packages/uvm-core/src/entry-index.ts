@@ -5,6 +5,8 @@ import type { MapEntry } from './entry.ts';
 const CAPACITY = 128;
 /** Words of a chunk's bounds: a start and an end each. */
 const BOUNDS = CAPACITY * 2;
+/** The start of a place that is not in use: beyond every page, so that searches need not know how many are. */
+const UNUSED = 0x7fffffff;
 
 /**
  * The entries of a map by address, found in logarithmic time.
@@ -21,10 +23,12 @@ const BOUNDS = CAPACITY * 2;
  */
 export class EntryIndex {
   private readonly pageSize: number;
+  /** 1 / pageSize: exact, since that is a power of two. */
+  private readonly perByte: number;
   private chunks = 0;
   private firsts: Int32Array = new Int32Array(4);
   private order: Int32Array = new Int32Array(4);
-  private bounds: Int32Array = new Int32Array(BOUNDS);
+  private bounds: Int32Array = new Int32Array(BOUNDS).fill(UNUSED);
   private readonly entries: (MapEntry | null)[] = [];
   /** By chunk: entries in it. */
   private readonly counts: number[] = [];
@@ -40,6 +44,7 @@ export class EntryIndex {
   /** @param pageSize bytes; bounds of entries are multiples of it */
   constructor(pageSize: number) {
     this.pageSize = pageSize;
+    this.perByte = 1 / pageSize;
   }
 
   /** The entry found last, unless an entry came, went or changed since; null if there is none. */
@@ -55,7 +60,7 @@ export class EntryIndex {
     if (at < 0) return null;
     const chunk = this.order[at]!;
     const base = chunk * BOUNDS;
-    const place = upperBound(this.bounds, base, base + this.counts[chunk]!, page) - 1;
+    const place = upperBound(this.bounds, base, base + CAPACITY, page) - 1;
     const end = this.bounds[place + CAPACITY]!;
     if (page >= end) return null;
     this.lastStart = this.bounds[place]!;
@@ -101,6 +106,7 @@ export class EntryIndex {
     const count = this.counts[chunk]! - 1;
     const place = this.placeIn(chunk, this.page(entry.start));
     this.shift(chunk, place + 1, place, count - place);
+    this.bounds[chunk * BOUNDS + count] = UNUSED;
     this.entries[chunk * CAPACITY + count] = null;
     this.counts[chunk] = count;
     this.widestGap[chunk] = -1;
@@ -156,7 +162,7 @@ export class EntryIndex {
   }
 
   private page(va: Va): number {
-    return Math.floor(va / this.pageSize);
+    return Math.floor(va * this.perByte);
   }
 
   /** Nothing is known to be as it was. */
@@ -173,7 +179,7 @@ export class EntryIndex {
   /** Place within the chunk of the last entry that starts at or below `page`; −1 if none does. */
   private placeIn(chunk: number, page: number): number {
     const base = chunk * BOUNDS;
-    return upperBound(this.bounds, base, base + this.counts[chunk]!, page) - 1 - base;
+    return upperBound(this.bounds, base, base + CAPACITY, page) - 1 - base;
   }
 
   private put(chunk: number, place: number, entry: MapEntry): void {
@@ -220,6 +226,7 @@ export class EntryIndex {
     const to = upper * BOUNDS;
     this.bounds.copyWithin(to, from + keep, from + CAPACITY);
     this.bounds.copyWithin(to + CAPACITY, from + CAPACITY + keep, from + BOUNDS);
+    this.bounds.fill(UNUSED, from + keep, from + CAPACITY);
     const entries = full * CAPACITY;
     this.entries.copyWithin(upper * CAPACITY, entries + keep, entries + CAPACITY);
     this.entries.fill(null, entries + keep, entries + CAPACITY);
@@ -269,7 +276,7 @@ function upperBound(sorted: Int32Array, low: number, high: number, page: number)
 
 /** A copy with twice the room. */
 function widen(array: Int32Array): Int32Array {
-  const wider = new Int32Array(array.length * 2);
+  const wider = new Int32Array(array.length * 2).fill(UNUSED);
   wider.set(array);
   return wider;
 }
