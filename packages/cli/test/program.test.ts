@@ -207,10 +207,10 @@ describe('input that cannot be used ends with 2, one message and no trace of a s
       ['--arch', 'vax'],
       /^uvmkit: --arch: expected all or some of i386, alpha, .*, found "vax"\n$/,
     ));
-  test.each(['lots', '63', '100G', '1000001'])('memory of %s', (size) =>
+  test.each(['lots', '63', '4G', '100G', '1000001'])('memory of %s', (size) =>
     expectRefused(
       ['--memory', size],
-      /option '--memory <size>' argument '.*' is invalid\. Expected a size from 1M to 4G/,
+      /option '--memory <size>' argument '.*' is invalid\. Expected a size from 1M to below 4G/,
     ),
   );
   test('a seed that is no number', () =>
