@@ -1,10 +1,9 @@
 import {
-  ENOMEM,
   hex,
   KernelPanic,
   NO_PA,
-  PMAP_CANFAIL,
   PMAP_WIRED,
+  shortage,
   VM_PROT_ALL,
   VM_PROT_EXECUTE,
   VM_PROT_READ,
@@ -121,7 +120,7 @@ export class AlphaPmap implements Pmap {
   }
 
   reference(id: PmapId): void {
-    this.spaces.get(id).references++;
+    this.spaces.reference(id);
   }
 
   /**
@@ -129,15 +128,14 @@ export class AlphaPmap implements Pmap {
    * leaks the tables and leaves pv entries that name a freed map.
    */
   destroy(id: PmapId): void {
-    const space = this.spaces.get(id);
-    if (space.kernel) throw new RangeError("the kernel's pmap cannot be destroyed");
-    if (--space.references > 0) return;
+    const space = this.spaces.drop(id);
+    if (space === null) return;
     if (space.resident > 0) {
       if (this.diagnostic) this.parts.print('pmap_destroy: pmap still contains valid mappings!');
       this.removeRange(space, 0, USEG_END / PAGE_SIZE, true);
       this.shootdown.complete();
     }
-    this.spaces.free(space);
+    this.spaces.delete(space);
     if (this.events.watched) this.events.emit('pmap.destroy', id);
   }
 
@@ -170,7 +168,8 @@ export class AlphaPmap implements Pmap {
     const now = (flags & VM_PROT_ALL) !== 0;
 
     const lev3 = kernel ? this.tables.lookup(space, page) : this.level3(space, page);
-    if (lev3 === NO_TABLE) return shortage(flags, 'pmap_enter: unable to allocate PT page');
+    if (lev3 === NO_TABLE)
+      return shortage(flags, 'pmap_enter: unable to allocate PT page', { pmap: id, va });
     const at = entry3(lev3, page);
     const low = this.memory.readLe32(at);
     const valid = (low & PG_V) !== 0;
@@ -192,7 +191,7 @@ export class AlphaPmap implements Pmap {
         if (!kernel) this.tables.releaseLevel3(space, page, lev3);
         if (sync) this.cpus.syncIstream(space);
         this.shootdown.finish();
-        return shortage(flags, 'pmap_enter: unable to enter mapping in PV table');
+        return shortage(flags, 'pmap_enter: unable to enter mapping in PV table', { pmap: id, va });
       }
       space.resident++;
     }
@@ -579,12 +578,6 @@ export class AlphaPmap implements Pmap {
   interrupt(cpu: number): void {
     if (this.shootdown.pending(cpu) && !this.options.deferred) this.shootdown.interrupt(cpu);
   }
-}
-
-/** ENOMEM where the caller can bear it, a panic where not. */
-function shortage(flags: EnterFlags, words: string): Errno {
-  if ((flags & PMAP_CANFAIL) !== 0) return ENOMEM;
-  throw new KernelPanic(words);
 }
 
 function checkAligned(a: number, b: number): void {

@@ -1,6 +1,5 @@
 import {
-  VM_FAULT_INVALID,
-  VM_PROT_READ,
+  faultRecord,
   type BootServices,
   type Fault,
   type MachineDependent,
@@ -63,7 +62,7 @@ class AlphaMachine implements MachineDependent {
   readonly port: Port;
   readonly pmap: AlphaPmap;
   readonly mmus: readonly AlphaMmu[];
-  readonly fault: Fault = { va: 0, access: VM_PROT_READ, type: VM_FAULT_INVALID, kernel: false };
+  readonly fault: Fault = faultRecord();
   readonly #cpus: Cpus;
 
   constructor(port: Port, settings: AlphaSettings, boot: BootServices) {

@@ -1,4 +1,4 @@
-import { PMAP_KERNEL, type PmapId } from '@uvmkit/pmap';
+import { MapTable, PMAP_KERNEL, type PhysicalMap, type PmapId } from '@uvmkit/pmap';
 
 /**
  * The ASN of every map that has no level-1 table of its own. No user page is ever cached under it
@@ -7,7 +7,7 @@ import { PMAP_KERNEL, type PmapId } from '@uvmkit/pmap';
 export const ASN_RESERVED = 0;
 
 /** One physical map (`struct pmap`). What is per CPU is indexed by CPU number. */
-export class Space {
+export class Space implements PhysicalMap {
   readonly id: PmapId;
   /** Page frame of the level-1 table: the kernel's until the first mapping (`pm_lev1map`). */
   lev1: number;
@@ -46,49 +46,27 @@ export class Space {
   }
 }
 
-/** All maps by handle; the lowest free handle is given out first. */
-export class SpaceTable {
-  readonly kernel: Space;
-  private readonly spaces: (Space | undefined)[];
+/** All maps by handle. */
+export class SpaceTable extends MapTable<Space> {
   private readonly cpus: number;
   private clock = 0;
 
   /** @param lev1 page frame of the kernel's level-1 table */
   constructor(lev1: number, cpus: number) {
-    this.kernel = new Space(PMAP_KERNEL, lev1, cpus);
-    this.spaces = [this.kernel];
+    super(new Space(PMAP_KERNEL, lev1, cpus));
     this.cpus = cpus;
-  }
-
-  /** @throws RangeError if the handle is not given out */
-  get(id: PmapId): Space {
-    const space = this.spaces[id];
-    if (space === undefined) throw new RangeError(`pmap handle ${id} is not given out`);
-    return space;
   }
 
   /** A map that shares the kernel's level-1 table. */
   create(): Space {
-    let id = 1;
-    while (this.spaces[id] !== undefined) id++;
-    const space = new Space(id, this.kernel.lev1, this.cpus);
-    this.spaces[id] = space;
+    const space = this.add(new Space(this.nextId, this.kernel.lev1, this.cpus));
     this.touch(space);
     return space;
-  }
-
-  free(space: Space): void {
-    this.spaces[space.id] = undefined;
   }
 
   /** Makes a map the most recently used one. */
   touch(space: Space): void {
     space.stamp = ++this.clock;
-  }
-
-  /** Every map. */
-  all(): Space[] {
-    return this.spaces.filter((space): space is Space => space !== undefined);
   }
 
   /** Every map that has tables of its own, the kernel's left out, least recently used first. */

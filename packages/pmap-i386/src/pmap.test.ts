@@ -51,7 +51,9 @@ describe.each(VARIANTS)('entry points of the %s pmap', (variant) => {
     expect(() => pmap.enter(id, VM_MAXUSER_ADDRESS, PA, RW, 0)).toThrow(RangeError);
     expect(() => pmap.enter(0, VA, PA, RW, 0)).toThrow(RangeError);
     expect(() => pmap.enter(id, VA, PA + 1, RW, 0)).toThrow(RangeError);
-    expect(() => pmap.enter(99, VA, PA, RW, 0)).toThrow(new RangeError('there is no pmap 99'));
+    expect(() => pmap.enter(99, VA, PA, RW, 0)).toThrow(
+      new RangeError('pmap handle 99 is not given out'),
+    );
     expect(() => pmap.destroy(PMAP_KERNEL)).toThrow(RangeError);
     expect(() => pmap.kenterPa(VA, PA, RW)).toThrow(RangeError);
     expect(() => pmap.growKernel(VM_MAX_KERNEL_ADDRESS + 1)).toThrow(RangeError);

@@ -1,13 +1,12 @@
 import {
-  ENOMEM,
   hex,
   KernelPanic,
   NO_PA,
   NO_PMAP,
-  PMAP_CANFAIL,
   PMAP_WIRED,
   PV_NONE,
   PvTable,
+  shortage,
   VM_PROT_EXECUTE,
   VM_PROT_READ,
   VM_PROT_WRITE,
@@ -106,8 +105,7 @@ export class I386Pmap implements Pmap {
           initialized: state.services !== null,
         });
       const slot = PDSLOT_KERN + state.kernelTables;
-      for (const space of state.spaces)
-        if (space !== undefined) state.storePde(space, slot, table | PG_RW | PG_V);
+      for (const space of state.spaces.all()) state.storePde(space, slot, table | PG_RW | PG_V);
       state.kernelTables++;
     }
     return KERNBASE + state.kernelTables * NBPD;
@@ -117,10 +115,8 @@ export class I386Pmap implements Pmap {
     const state = this.#state;
     const directory = state.allocPage();
     if (directory === NO_PA) return NO_PMAP;
-    let id = 1;
-    while (state.spaces[id] !== undefined) id++;
-    const space = new Space(id, directory, 1, false);
-    state.spaces[id] = space;
+    const id = state.spaces.nextId;
+    const space = state.spaces.add(new Space(id, directory, 1, false));
     state.storePde(space, PDSLOT_PTE, directory | PG_V | PG_KW);
     // The kernel's tables; what a CPU noted in its own copy of the entries (A) goes along and is harmless.
     state.memory.copy(
@@ -133,7 +129,7 @@ export class I386Pmap implements Pmap {
   }
 
   reference(pmap: PmapId): void {
-    this.#state.space(pmap).references++;
+    this.#state.spaces.reference(pmap);
   }
 
   /**
@@ -143,9 +139,8 @@ export class I386Pmap implements Pmap {
    */
   destroy(pmap: PmapId): void {
     const state = this.#state;
-    const space = state.space(pmap);
-    if (state.isKernel(space)) throw new RangeError("the kernel's pmap cannot be destroyed");
-    if (--space.references > 0) return;
+    const space = state.spaces.drop(pmap);
+    if (space === null) return;
     if (space.tables !== 0) {
       if (state.variant === 'q')
         throw new KernelPanic('pmap_destroy: page tables left', { pmap, tables: space.tables });
@@ -154,8 +149,8 @@ export class I386Pmap implements Pmap {
     state.settleNow();
     for (const mmu of state.cpus.mmus)
       if (mmu.cr3 === space.directory) mmu.writeCr3(state.kernel.directory);
-    state.spaces[pmap] = undefined;
-    state.window.forget(space.directory, state.spaces);
+    state.spaces.delete(space);
+    state.window.forget(space.directory, state.spaces.all());
     state.services!.freePage(space.directory);
     if (state.events.watched) state.events.emit('pmap.destroy', pmap);
   }
@@ -215,13 +210,13 @@ export class I386Pmap implements Pmap {
     let opte = at === NO_PA ? 0 : state.memory.readLe32(at);
     if (page >= 0 && (opte & PG_PVLIST) === 0 && !state.pv.available()) {
       if (state.variant === 'q' || !this.#thief.stealPv())
-        return shortage('pmap_enter: no pv entries available', flags, pmap, va);
+        return shortage(flags, 'pmap_enter: no pv entries available', { pmap, va });
       // What was stolen may have been the last mapping of the very table that is needed now.
       at = state.pteAddress(space, va);
     }
     if (at === NO_PA) {
       if (!this.#makeTable(space, pdei(va)))
-        return shortage('pmap_enter: get ptp failed', flags, pmap, va);
+        return shortage(flags, 'pmap_enter: get ptp failed', { pmap, va });
       at = state.pteAddress(space, va);
       opte = 0;
     }
@@ -523,9 +518,4 @@ export class I386Pmap implements Pmap {
 function keepsUsedAndModified(state: PmapState, opte: number, npte: number): boolean {
   if (state.variant === 'up' || (opte & ~npte & PG_u) !== 0) return false;
   return (npte & PG_RW) !== 0 || (opte & (PG_M | PG_RW)) !== (PG_M | PG_RW);
-}
-
-function shortage(words: string, flags: EnterFlags, pmap: PmapId, va: Va): Errno {
-  if ((flags & PMAP_CANFAIL) !== 0) return ENOMEM;
-  throw new KernelPanic(words, { pmap, va });
 }

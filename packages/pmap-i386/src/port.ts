@@ -1,13 +1,12 @@
 import {
   type BootServices,
   type Fault,
+  faultRecord,
   type MachineDependent,
   type Port,
   type PortCapabilities,
   TRAP_FAULT,
   type TrapOutcome,
-  VM_FAULT_INVALID,
-  VM_PROT_READ,
 } from '@uvmkit/pmap';
 import { bootstrap } from './bootstrap.ts';
 import type { Cpus } from './cpus.ts';
@@ -61,7 +60,7 @@ export class I386Machine implements MachineDependent {
   readonly port: I386Port;
   readonly pmap: I386Pmap;
   readonly mmus: readonly I386Mmu[];
-  readonly fault: Fault = { va: 0, access: VM_PROT_READ, type: VM_FAULT_INVALID, kernel: false };
+  readonly fault: Fault = faultRecord();
   readonly #cpus: Cpus;
 
   constructor(port: I386Port, state: PmapState) {

@@ -1,8 +1,8 @@
-import type { Pa, PmapId } from '@uvmkit/pmap';
+import type { Pa, PhysicalMap, PmapId } from '@uvmkit/pmap';
 import { PDSLOT_PTE } from './vmparam.ts';
 
 /** One physical map: `struct pmap`. The kernel's has handle 0. */
-export class Space {
+export class Space implements PhysicalMap {
   readonly id: PmapId;
   /** The page directory (pm_pdirpa). */
   readonly directory: Pa;

@@ -2,6 +2,7 @@ import {
   type EventStream,
   hex,
   KernelPanic,
+  MapTable,
   NO_PA,
   type Pa,
   type PhysicalMemory,
@@ -56,8 +57,7 @@ export class PmapState {
   readonly virtualAvail: Va;
   readonly flush: TlbFlush;
   readonly window: PteWindow;
-  /** Live maps by handle. */
-  readonly spaces: (Space | undefined)[];
+  readonly spaces: MapTable<Space>;
   /** Kernel page tables that exist (nkpde). */
   kernelTables: number = NKPTP;
   /** UVM's services; null until pmap_init. */
@@ -89,7 +89,7 @@ export class PmapState {
     this.print = parts.print;
     this.pgG = parts.pgG;
     this.virtualAvail = parts.virtualAvail;
-    this.spaces = [kernel];
+    this.spaces = new MapTable(kernel);
     this.#deferred = deferred;
     this.flush =
       variant === 'q' ? new ShootdownQueues(cpus, events, kernel) : new DirectFlush(cpus, deferred);
@@ -100,9 +100,7 @@ export class PmapState {
 
   /** @throws RangeError if the handle was not given out, or its map is destroyed */
   space(pmap: PmapId): Space {
-    const space = this.spaces[pmap];
-    if (space === undefined) throw new RangeError(`there is no pmap ${pmap}`);
-    return space;
+    return this.spaces.get(pmap);
   }
 
   isKernel(space: Space): boolean {

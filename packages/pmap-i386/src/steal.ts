@@ -56,10 +56,10 @@ export class Thief {
   /** Lets a page-table page go. False if there is none that may. */
   stealTable(): boolean {
     const state = this.#state;
-    const handles = state.spaces.length;
+    const handles = state.spaces.limit;
     for (let n = 1; n <= handles; n++) {
       const handle = (this.#handle + n) % handles;
-      const space = state.spaces[handle];
+      const space = state.spaces.find(handle);
       if (space === undefined || state.isKernel(space)) continue;
       for (let slot = 0; slot < PDSLOT_PTE; slot++) {
         if (space.wireCounts[slot] === 0 || this.#holdsWired(space, slot)) continue;

@@ -46,9 +46,8 @@ export class PteWindow {
   }
 
   /** Empties the slots of `holders` that show this directory, which is about to be freed. */
-  forget(directory: Pa, holders: readonly (Space | undefined)[]): void {
+  forget(directory: Pa, holders: readonly Space[]): void {
     for (const holder of holders) {
-      if (holder === undefined) continue;
       const word = this.#memory.readLe32(holder.directory + 4 * PDSLOT_APTE);
       if ((word & PG_V) !== 0 && pteFrame(word) === directory) this.#empty(holder.directory);
     }

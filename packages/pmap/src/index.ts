@@ -9,6 +9,7 @@ export * from './address.ts';
 export * from './errno.ts';
 export * from './events.ts';
 export * from './front.ts';
+export * from './map-table.ts';
 export * from './memory.ts';
 export * from './mmu.ts';
 export * from './panic.ts';

@@ -1,3 +1,6 @@
+import { ENOMEM, type Errno } from './errno.ts';
+import { PMAP_CANFAIL, type EnterFlags } from './prot.ts';
+
 /** What a panic knows: short names to numbers, texts or nothing deeper than that. */
 export type PanicState = Readonly<Record<string, number | string | boolean>>;
 
@@ -20,6 +23,18 @@ export class KernelPanic extends Error {
     this.words = words;
     this.state = state;
   }
+}
+
+/**
+ * What `Pmap.enter` makes of a shortage, once every count is right again.
+ *
+ * @param flags of the enter
+ * @returns ENOMEM if they have `PMAP_CANFAIL`
+ * @throws KernelPanic with these words and this state if they do not
+ */
+export function shortage(flags: EnterFlags, words: string, state: PanicState): Errno {
+  if ((flags & PMAP_CANFAIL) !== 0) return ENOMEM;
+  throw new KernelPanic(words, state);
 }
 
 function formatNumber(value: number): string {

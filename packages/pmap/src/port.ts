@@ -3,7 +3,7 @@ import type { EventStream } from './events.ts';
 import type { PhysicalMemory } from './memory.ts';
 import type { Mmu } from './mmu.ts';
 import type { Pmap } from './pmap.ts';
-import type { Prot } from './prot.ts';
+import { VM_PROT_READ, type Prot } from './prot.ts';
 
 /**
  * A port: one MMU and its pmap, ready to boot. Ports are values; options of a port's own are given
@@ -149,4 +149,9 @@ export interface Fault {
   type: number;
   /** Whether the address is one of the kernel's map (true) or of the current process' map. */
   kernel: boolean;
+}
+
+/** A fault record, for `MachineDependent.fault`: one for the life of the machine. */
+export function faultRecord(): Fault {
+  return { va: 0, access: VM_PROT_READ, type: VM_FAULT_INVALID, kernel: false };
 }

@@ -1,12 +1,12 @@
 import {
-  ENOMEM,
   KernelPanic,
+  MapTable,
   NO_PA,
-  PMAP_CANFAIL,
   PMAP_KERNEL,
   PMAP_WIRED,
   PV_NONE,
   PvTable,
+  shortage,
   VM_PROT_ALL,
   VM_PROT_NONE,
   VM_PROT_READ,
@@ -21,6 +21,7 @@ import {
   type PmapServices,
   type Prot,
   type Va,
+  type PhysicalMap,
 } from '@uvmkit/pmap';
 import type { Contexts } from './contexts.ts';
 import type { Ibm4xxMmu } from './mmu.ts';
@@ -96,14 +97,13 @@ export class Ibm4xxPmap implements Pmap {
   private readonly devices: Map<number, boolean> = new Map();
 
   /*
-   * struct pmap, by handle. References 0: not given out.
+   * struct pmap, by handle.
    */
-  private readonly refs: number[] = [1];
+  private readonly maps: MapTable<PhysicalMap> = new MapTable({ id: PMAP_KERNEL, references: 1 });
   private readonly resident: number[] = [0];
   private readonly wired: number[] = [0];
   /** Whether the TLB may hold what the tables no longer do. */
   private readonly stale: boolean[] = [false];
-  private readonly freeHandles: PmapId[] = [];
   private kernelEnd: Va = KERNEL_MIN;
 
   constructor(parts: Ibm4xxPmapParts) {
@@ -146,8 +146,8 @@ export class Ibm4xxPmap implements Pmap {
   };
 
   create(): PmapId {
-    const pmap = this.freeHandles.pop() ?? this.refs.length;
-    this.refs[pmap] = 1;
+    const pmap = this.maps.nextId;
+    this.maps.add({ id: pmap, references: 1 });
     this.resident[pmap] = 0;
     this.wired[pmap] = 0;
     this.stale[pmap] = false;
@@ -157,41 +157,35 @@ export class Ibm4xxPmap implements Pmap {
   }
 
   reference(pmap: PmapId): void {
-    this.check(pmap);
-    this.refs[pmap]!++;
+    this.maps.reference(pmap);
   }
 
   destroy(pmap: PmapId): void {
-    this.check(pmap);
-    if (pmap === PMAP_KERNEL) throw new RangeError('the kernel’s pmap cannot be destroyed');
-    if (this.refs[pmap]! > 1) {
-      this.refs[pmap]!--;
-      return;
-    }
+    const map = this.maps.drop(pmap);
+    if (map === null) return;
     if (this.resident[pmap] !== 0)
       throw new KernelPanic('pmap_release: mappings remain', {
         pmap,
         resident: this.resident[pmap]!,
       });
-    this.refs[pmap] = 0;
     this.contexts.release(pmap);
     this.tables.close(pmap, (table) => this.services!.freePage(table));
-    this.freeHandles.push(pmap);
+    this.maps.delete(map);
     if (this.events.watched) this.events.emit('pmap.destroy', pmap);
   }
 
   residentCount(pmap: PmapId): number {
-    this.check(pmap);
+    this.maps.get(pmap);
     return this.resident[pmap]!;
   }
 
   wiredCount(pmap: PmapId): number {
-    this.check(pmap);
+    this.maps.get(pmap);
     return this.wired[pmap]!;
   }
 
   tableBytes(pmap: PmapId): number {
-    this.check(pmap);
+    this.maps.get(pmap);
     return this.tables.count(pmap) * TABLE_BYTES;
   }
 
@@ -203,7 +197,7 @@ export class Ibm4xxPmap implements Pmap {
    * once; a wired one waits for its first miss. `PME_NOCACHE` and `PME_WRITETHROUG` set I and G, and W.
    */
   enter(pmap: PmapId, va: Va, pa: Pa, prot: Prot, flags: EnterFlags): Errno {
-    this.check(pmap);
+    this.maps.get(pmap);
     if (pmap === PMAP_KERNEL) checkKernelVa(va);
     if (this.events.watched) this.events.emit('pmap.enter', pmap, va, pa, prot, flags);
     this.removeAt(pmap, va, false);
@@ -213,17 +207,10 @@ export class Ibm4xxPmap implements Pmap {
     if (access === 0 && this.options.enterWithoutAccess === 'drop') return 0;
 
     const slot = this.slotFor(pmap, va);
-    if (slot === NO_PA || !this.addMapping(pmap, va, pa, wired)) {
-      if ((flags & PMAP_CANFAIL) !== 0) return ENOMEM;
-      throw new KernelPanic(
-        slot === NO_PA ? 'pmap_enter: no memory for a page table' : 'pmap_enter_pv: no pv entries',
-        {
-          pmap,
-          va,
-          pa,
-        },
-      );
-    }
+    if (slot === NO_PA)
+      return shortage(flags, 'pmap_enter: no memory for a page table', { pmap, va, pa });
+    if (!this.addMapping(pmap, va, pa, wired))
+      return shortage(flags, 'pmap_enter_pv: no pv entries', { pmap, va, pa });
     this.mark(pa, access);
     const zone = pmap === PMAP_KERNEL ? ZONE_PRIV : ZONE_USER;
     const tte = makeTte(pa, zone, (access & VM_PROT_WRITE) !== 0, cacheBits(flags));
@@ -304,7 +291,7 @@ export class Ibm4xxPmap implements Pmap {
   }
 
   remove(pmap: PmapId, start: Va, end: Va): void {
-    this.check(pmap);
+    this.maps.get(pmap);
     if (this.events.watched) this.events.emit('pmap.remove', pmap, start, end);
     for (let va = start; va < end; va += PAGE) {
       if (this.tables.slot(pmap, va) === NO_PA) va = lastPage(va);
@@ -339,7 +326,7 @@ export class Ibm4xxPmap implements Pmap {
 
   protect(pmap: PmapId, start: Va, end: Va, prot: Prot): void {
     if ((prot & VM_PROT_ALL & ~VM_PROT_WRITE) === 0) return this.remove(pmap, start, end);
-    this.check(pmap);
+    this.maps.get(pmap);
     if (this.events.watched) this.events.emit('pmap.protect', pmap, start, end, prot);
     if ((prot & VM_PROT_WRITE) !== 0 && this.options.protect !== 'authentic') return;
     for (let va = start; va < end; va += PAGE) {
@@ -357,7 +344,7 @@ export class Ibm4xxPmap implements Pmap {
   }
 
   unwire(pmap: PmapId, va: Va): void {
-    this.check(pmap);
+    this.maps.get(pmap);
     if (this.events.watched) this.events.emit('pmap.unwire', pmap, va);
     const tte = this.tables.lookup(pmap, va);
     if (tte === 0) return;
@@ -375,7 +362,7 @@ export class Ibm4xxPmap implements Pmap {
   }
 
   extract(pmap: PmapId, va: Va): Pa {
-    this.check(pmap);
+    this.maps.get(pmap);
     const tte = this.tables.lookup(pmap, va);
     return tte === 0 ? NO_PA : ((tte & TTE_PA) | (va & (PAGE - 1))) >>> 0;
   }
@@ -385,11 +372,11 @@ export class Ibm4xxPmap implements Pmap {
 
   /** Nothing: page tables stay until the map goes. */
   collect(pmap: PmapId): void {
-    this.check(pmap);
+    this.maps.get(pmap);
   }
 
   update(pmap: PmapId): void {
-    this.check(pmap);
+    this.maps.get(pmap);
     if (!this.stale[pmap]!) return;
     this.stale[pmap] = false;
     const pid = this.contexts.pidOf(pmap);
@@ -399,14 +386,14 @@ export class Ibm4xxPmap implements Pmap {
 
   /** Loads the map's PID as the return to user mode does, after finding one for it (ctx_setup). */
   activate(pmap: PmapId): void {
-    this.check(pmap);
+    this.maps.get(pmap);
     this.mmu.loadUserPid(this.contexts.obtain(pmap));
     if (this.events.watched) this.events.emit('pmap.activate', pmap, this.mmu.cpu);
   }
 
   /** Nothing: the PID stays until another map is activated. */
   deactivate(pmap: PmapId): void {
-    this.check(pmap);
+    this.maps.get(pmap);
   }
 
   zeroPage(pa: Pa): void {
@@ -478,23 +465,18 @@ export class Ibm4xxPmap implements Pmap {
   }
 
   procwr: (pmap: PmapId, va: Va, length: number) => void = (pmap, va, length) => {
-    this.check(pmap);
+    this.maps.get(pmap);
     for (let at = va - (va % PAGE); at < va + length; at += PAGE)
       if (this.tables.lookup(pmap, at) !== 0) this.icacheSyncs++;
   };
 
   describe(pmap: PmapId, va: Va): string {
-    this.check(pmap);
+    this.maps.get(pmap);
     return formatTte(this.tables.lookup(pmap, va));
   }
 
   private pageIndex(pa: Pa): number {
     return this.services === null ? -1 : this.services.pageIndex(pa);
-  }
-
-  private check(pmap: PmapId): void {
-    if (!((this.refs[pmap] ?? 0) > 0))
-      throw new RangeError(`a pmap handle that was given out is wanted, given ${pmap}`);
   }
 }
 

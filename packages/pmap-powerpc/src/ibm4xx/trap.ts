@@ -1,4 +1,5 @@
 import {
+  faultRecord,
   TRAP_FAULT,
   TRAP_SETTLED,
   VM_FAULT_INVALID,
@@ -41,7 +42,7 @@ const PAGE_16M_MASK = 0xff000000;
  * TTE refuses to see whether the page is modified is UVM's.
  */
 export class Ibm4xxTrap {
-  readonly fault: Fault = { va: 0, access: VM_PROT_READ, type: VM_FAULT_INVALID, kernel: false };
+  readonly fault: Fault = faultRecord();
   private readonly mmu: Ibm4xxMmu;
   private readonly tlb: TlbInfo;
   private readonly contexts: Contexts;

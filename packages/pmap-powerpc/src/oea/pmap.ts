@@ -1,10 +1,10 @@
 import {
-  ENOMEM,
   KernelPanic,
+  MapTable,
   NO_PA,
-  PMAP_CANFAIL,
   PMAP_KERNEL,
   PMAP_WIRED,
+  shortage,
   VM_PROT_ALL,
   VM_PROT_EXECUTE,
   VM_PROT_WRITE,
@@ -18,6 +18,7 @@ import {
   type PmapServices,
   type Prot,
   type Va,
+  type PhysicalMap,
 } from '@uvmkit/pmap';
 import type { CurrentCpu, TlbFlusher } from './flush.ts';
 import type { OeaMmu } from './mmu.ts';
@@ -110,15 +111,14 @@ export class OeaPmap implements Pmap {
   private attrs: Int16Array = new Int16Array(0);
 
   /*
-   * struct pmap, by handle. References 0: not given out.
+   * struct pmap, by handle.
    */
-  private readonly refs: number[] = [1];
+  private readonly maps: MapTable<PhysicalMap> = new MapTable({ id: PMAP_KERNEL, references: 1 });
   private readonly ids: number[] = [KERNEL_VSIDBITS];
   private readonly resident: number[] = [0];
   private readonly wired: number[] = [0];
   /** PVOs by handle · 16 + segment, so that ranges over empty segments cost nothing. */
   private readonly segmentPvos: number[] = Array.from({ length: SEGMENTS }, () => 0);
-  private readonly freeHandles: PmapId[] = [];
   private readonly segments: Int32Array = new Int32Array(SEGMENTS);
 
   constructor(parts: OeaPmapParts) {
@@ -156,8 +156,8 @@ export class OeaPmap implements Pmap {
   create(): PmapId {
     const id = this.vsids.allocate(this.mmus[this.cpu.currentCpu]!.mftb());
     if (id === NO_VSID) throw new KernelPanic('pmap_pinit: out of segments');
-    const pmap = this.freeHandles.pop() ?? this.refs.length;
-    this.refs[pmap] = 1;
+    const pmap = this.maps.nextId;
+    this.maps.add({ id: pmap, references: 1 });
     this.ids[pmap] = id;
     this.resident[pmap] = 0;
     this.wired[pmap] = 0;
@@ -168,40 +168,34 @@ export class OeaPmap implements Pmap {
   }
 
   reference(pmap: PmapId): void {
-    this.check(pmap);
-    this.refs[pmap]!++;
+    this.maps.reference(pmap);
   }
 
   destroy(pmap: PmapId): void {
-    this.check(pmap);
-    if (pmap === PMAP_KERNEL) throw new RangeError('the kernel’s pmap cannot be destroyed');
-    if (this.refs[pmap]! > 1) {
-      this.refs[pmap]!--;
-      return;
-    }
+    const map = this.maps.drop(pmap);
+    if (map === null) return;
     // Its VSID may be another's soon, and a PVO left behind would be that one's.
     if (this.pvosOf(pmap) !== 0)
       throw new KernelPanic('pmap_release: mappings remain', { pmap, pvos: this.pvosOf(pmap) });
     this.flusher.update(pmap);
-    this.refs[pmap] = 0;
     this.vsids.release(this.ids[pmap]!);
-    this.freeHandles.push(pmap);
+    this.maps.delete(map);
     if (this.events.watched) this.events.emit('pmap.destroy', pmap);
   }
 
   residentCount(pmap: PmapId): number {
-    this.check(pmap);
+    this.maps.get(pmap);
     return this.resident[pmap]!;
   }
 
   wiredCount(pmap: PmapId): number {
-    this.check(pmap);
+    this.maps.get(pmap);
     return this.wired[pmap]!;
   }
 
   /** PVOs are what stands for page tables here: 32 bytes a mapping. The hash table is everybody's. */
   tableBytes(pmap: PmapId): number {
-    this.check(pmap);
+    this.maps.get(pmap);
     return this.pvosOf(pmap) * PVO_BYTES;
   }
 
@@ -219,7 +213,7 @@ export class OeaPmap implements Pmap {
    * may end up in another slot or in none. `PMAP_NC` makes it uncached.
    */
   enter(pmap: PmapId, va: Va, pa: Pa, prot: Prot, flags: EnterFlags): Errno {
-    this.check(pmap);
+    this.maps.get(pmap);
     if (pmap === PMAP_KERNEL) checkKernelVa(va);
     if (this.events.watched) this.events.emit('pmap.enter', pmap, va, pa, prot, flags);
     if ((prot & VM_PROT_ALL) === 0) {
@@ -236,10 +230,8 @@ export class OeaPmap implements Pmap {
     const list = page < 0 ? LIST_UNMANAGED : LIST_PAGES + page;
     const unmapped = this.pvos.pageHead[list] === PVO_NONE;
     const keep = (flags & PMAP_WIRED) | PVO_MANAGED;
-    if (!this.pvoEnter(pmap, va, word1, list, executable(keep, prot))) {
-      if ((flags & PMAP_CANFAIL) !== 0) return ENOMEM;
-      throw new KernelPanic('pmap_pvo_enter: failed', { pmap, va, pa });
-    }
+    if (!this.pvoEnter(pmap, va, word1, list, executable(keep, prot)))
+      return shortage(flags, 'pmap_pvo_enter: failed', { pmap, va, pa });
     if (page >= 0 && (prot & VM_PROT_EXECUTE) !== 0 && (word1 & PTE_I) === 0)
       this.syncOnEnter(page, unmapped);
     return 0;
@@ -275,7 +267,7 @@ export class OeaPmap implements Pmap {
   }
 
   remove(pmap: PmapId, start: Va, end: Va): void {
-    this.check(pmap);
+    this.maps.get(pmap);
     if (this.events.watched) this.events.emit('pmap.remove', pmap, start, end);
     for (let va = start; va < end; va += PAGE) {
       if (this.segmentPvos[pmap * SEGMENTS + (va >>> SEGMENT_SHIFT)] === 0) va = lastPage(va);
@@ -290,7 +282,7 @@ export class OeaPmap implements Pmap {
 
   protect(pmap: PmapId, start: Va, end: Va, prot: Prot): void {
     if ((prot & VM_PROT_ALL & ~VM_PROT_WRITE) === 0) return this.remove(pmap, start, end);
-    this.check(pmap);
+    this.maps.get(pmap);
     if (this.events.watched) this.events.emit('pmap.protect', pmap, start, end, prot);
     const keepWrite = (prot & VM_PROT_WRITE) !== 0 && !this.protectTakesWrite;
     for (let va = start; va < end; va += PAGE) {
@@ -311,7 +303,7 @@ export class OeaPmap implements Pmap {
   }
 
   unwire(pmap: PmapId, va: Va): void {
-    this.check(pmap);
+    this.maps.get(pmap);
     if (this.events.watched) this.events.emit('pmap.unwire', pmap, va);
     const pvo = this.find(pmap, va);
     if (pvo === PVO_NONE || (this.pvos.vaddr[pvo]! & PVO_WIRED) === 0) return;
@@ -320,7 +312,7 @@ export class OeaPmap implements Pmap {
   }
 
   extract(pmap: PmapId, va: Va): Pa {
-    this.check(pmap);
+    this.maps.get(pmap);
     const pvo = this.find(pmap, va);
     return pvo === PVO_NONE ? NO_PA : ((this.pvos.lo[pvo]! & PTE_RPN) | (va & (PAGE - 1))) >>> 0;
   }
@@ -330,16 +322,16 @@ export class OeaPmap implements Pmap {
 
   /** Nothing: PVOs are not reclaimed. */
   collect(pmap: PmapId): void {
-    this.check(pmap);
+    this.maps.get(pmap);
   }
 
   update(pmap: PmapId): void {
-    this.check(pmap);
+    this.maps.get(pmap);
     if (this.flusher.update(pmap) && this.events.watched) this.events.emit('pmap.update', pmap);
   }
 
   activate(pmap: PmapId): void {
-    this.check(pmap);
+    this.maps.get(pmap);
     const { currentCpu } = this.cpu;
     for (let segment = 0; segment < SEGMENTS; segment++)
       this.segments[segment] = vsidMake(segment, this.ids[pmap]!);
@@ -349,7 +341,7 @@ export class OeaPmap implements Pmap {
 
   /** Nothing: the segment registers stay until another map is activated. */
   deactivate(pmap: PmapId): void {
-    this.check(pmap);
+    this.maps.get(pmap);
   }
 
   zeroPage(pa: Pa): void {
@@ -433,7 +425,7 @@ export class OeaPmap implements Pmap {
   }
 
   procwr: (pmap: PmapId, va: Va, length: number) => void = (pmap, va, length) => {
-    this.check(pmap);
+    this.maps.get(pmap);
     for (let at = va - (va % PAGE); at < va + length; at += PAGE) {
       const pvo = this.find(pmap, at);
       if (pvo !== PVO_NONE && (this.pvos.vaddr[pvo]! & PVO_EXECUTABLE) !== 0) this.icacheSyncs++;
@@ -441,7 +433,7 @@ export class OeaPmap implements Pmap {
   };
 
   describe(pmap: PmapId, va: Va): string {
-    this.check(pmap);
+    this.maps.get(pmap);
     const pvo = this.find(pmap, va);
     if (pvo === PVO_NONE) return 'no pvo';
     const pte = this.table.pteOf(pvo);
@@ -455,11 +447,6 @@ export class OeaPmap implements Pmap {
       ...((flags & PVO_MANAGED) === 0 ? [] : ['MANAGED']),
       ...((flags & PVO_EXECUTABLE) === 0 ? [] : ['EXECUTABLE']),
     ].join(' ');
-  }
-
-  private check(pmap: PmapId): void {
-    if (!((this.refs[pmap] ?? 0) > 0))
-      throw new RangeError(`a pmap handle that was given out is wanted, given ${pmap}`);
   }
 
   /** pmap_pvo_find_va. */

@@ -1,4 +1,5 @@
 import {
+  faultRecord,
   TRAP_FAULT,
   TRAP_SETTLED,
   VM_FAULT_INVALID,
@@ -42,7 +43,7 @@ const FIRST_DYNAMIC_BAT = 2;
  * off, so kernel mappings come back by it too.
  */
 export class OeaTrap {
-  readonly fault: Fault = { va: 0, access: VM_PROT_READ, type: VM_FAULT_INVALID, kernel: false };
+  readonly fault: Fault = faultRecord();
   private readonly mmus: readonly OeaMmu[];
   private readonly pmap: OeaPmap;
   /** Upper words of `battable` by segment; 0 where it has none. */

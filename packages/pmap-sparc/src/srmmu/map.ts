@@ -1,3 +1,4 @@
+import type { PhysicalMap } from '@uvmkit/pmap';
 import { NO_CONTEXT } from '../context-pool.ts';
 import { L1_TABLE_BYTES } from './pte.ts';
 
@@ -5,9 +6,9 @@ import { L1_TABLE_BYTES } from './pte.ts';
 const PENDING_ROOM = 32;
 
 /** One physical map: `struct pmap` of the 4m. */
-export class SrmmuMap {
+export class SrmmuMap implements PhysicalMap {
   readonly id: number;
-  refs = 1;
+  references = 1;
   /** The context that stands for the map, or NO_CONTEXT. */
   context: number = NO_CONTEXT;
   /** The level 1 table of each CPU. They differ only for the CPU's own page in the kernel's image. */

@@ -1,4 +1,5 @@
 import {
+  MapTable,
   PMAP_KERNEL,
   STEAL_CONTEXT,
   type BootServices,
@@ -37,8 +38,7 @@ export class SrmmuMaps {
   private readonly contexts: ContextPool;
   private readonly deferred: boolean;
   private readonly stealFlush: boolean;
-  /** By handle; null where one is free. */
-  private readonly maps: (SrmmuMap | null)[];
+  private readonly maps: MapTable<SrmmuMap>;
 
   constructor(
     boot: BootServices,
@@ -57,32 +57,35 @@ export class SrmmuMaps {
     this.kernel = new SrmmuMap(PMAP_KERNEL, mmus.length);
     this.kernel.context = 0;
     this.kernel.cpuset = -1;
-    this.maps = [this.kernel];
+    this.maps = new MapTable(this.kernel);
     tables.bootstrap(this.kernel, this.contexts.count, boot.steal);
   }
 
   /** @throws RangeError if the handle was not given out */
   get(pmap: PmapId): SrmmuMap {
-    const map = this.maps[pmap];
-    if (map === undefined || map === null) throw new RangeError(`no pmap has the handle ${pmap}`);
-    return map;
+    return this.maps.get(pmap);
+  }
+
+  reference(pmap: PmapId): void {
+    this.maps.reference(pmap);
+  }
+
+  /** Drops a reference: the map if it was the last, else null. */
+  drop(pmap: PmapId): SrmmuMap | null {
+    return this.maps.drop(pmap);
   }
 
   /** A new map with the kernel's part in its tables, or null if memory is short. */
   create(): SrmmuMap | null {
-    let id = this.maps.indexOf(null);
-    if (id < 0) id = this.maps.length;
-    const map = new SrmmuMap(id, this.mmus.length);
-    if (!this.tables.allocateL1(map, this.kernel)) return null;
-    this.maps[id] = map;
-    return map;
+    const map = new SrmmuMap(this.maps.nextId, this.mmus.length);
+    return this.tables.allocateL1(map, this.kernel) ? this.maps.add(map) : null;
   }
 
   /** Gives back the context, the level 1 tables and the handle of an empty map. */
   release(map: SrmmuMap): void {
     if (map.context !== NO_CONTEXT) this.freeContext(map);
     this.tables.freeL1(map);
-    this.maps[map.id] = null;
+    this.maps.delete(map);
   }
 
   activate(map: SrmmuMap): void {

@@ -1,13 +1,12 @@
 import {
-  ENOMEM,
   KernelPanic,
   NO_PA,
   NO_PMAP,
-  PMAP_CANFAIL,
   PMAP_KERNEL,
   PMAP_WIRED,
   PV_NONE,
   PvTable,
+  shortage,
   VM_PROT_EXECUTE,
   VM_PROT_READ,
   VM_PROT_WRITE,
@@ -150,7 +149,7 @@ export class SrmmuPmap implements Pmap {
   }
 
   reference(pmap: PmapId): void {
-    this.maps.get(pmap).refs++;
+    this.maps.reference(pmap);
   }
 
   /**
@@ -158,9 +157,8 @@ export class SrmmuPmap implements Pmap {
    * tables and context for the next `create`; here both are given back at once.
    */
   destroy(pmap: PmapId): void {
-    const map = this.maps.get(pmap);
-    if (map === this.kernel) throw new RangeError('the kernel map cannot be destroyed');
-    if (--map.refs > 0) return;
+    const map = this.maps.drop(pmap);
+    if (map === null) return;
     if (map.resident > 0) {
       if (this.diagnostic)
         throw new KernelPanic('pmap_release: map not empty', { pmap, resident: map.resident });
@@ -208,7 +206,7 @@ export class SrmmuPmap implements Pmap {
     const newTable = l3 === NO_PA;
     if (newTable) {
       l3 = this.tables.makeL3(map, va);
-      if (l3 === NO_PA) return shortage('pmap_enter: out of page tables', pmap, va, flags);
+      if (l3 === NO_PA) return shortage(flags, 'pmap_enter: out of page tables', { pmap, va });
     }
     const slot = l3 + ((va >>> 12) & 63) * 4;
     const old = this.memory.readBe32(slot);
@@ -226,7 +224,7 @@ export class SrmmuPmap implements Pmap {
       (oldPage < 0 || this.pv.find(oldPage, pmap, va) === PV_NONE)
     ) {
       if (newTable) this.dropTable(map, va, l3);
-      return shortage('pv_link4m: out of pv entries', pmap, va, flags);
+      return shortage(flags, 'pv_link4m: out of pv entries', { pmap, va });
     }
     if (replaces) this.saveAndUnlink(map, oldPage, va, old);
     else this.countNewPage(map, l3, newTable, flags);
@@ -527,10 +525,4 @@ export class SrmmuPmap implements Pmap {
       ? 'no level 3 table'
       : describeEntry(this.memory.readBe32(l3 + ((va >>> 12) & 63) * 4));
   }
-}
-
-/** ENOMEM if the caller can live with it, a panic if not. */
-function shortage(words: string, pmap: PmapId, va: Va, flags: EnterFlags): Errno {
-  if (flags & PMAP_CANFAIL) return ENOMEM;
-  throw new KernelPanic(words, { pmap, va });
 }

@@ -1,6 +1,5 @@
 import {
-  VM_FAULT_INVALID,
-  VM_PROT_READ,
+  faultRecord,
   type BootServices,
   type Fault,
   type MachineDependent,
@@ -27,7 +26,7 @@ export class SrmmuMachine implements MachineDependent {
   readonly pmap: SrmmuPmap;
   readonly mmus: readonly SrmmuMmu[];
   currentCpu = 0;
-  readonly fault: Fault = { va: 0, access: VM_PROT_READ, type: VM_FAULT_INVALID, kernel: false };
+  readonly fault: Fault = faultRecord();
 
   constructor(port: Port, boot: BootServices, options: SrmmuOptions) {
     if (boot.cpus > MOST_CPUS)

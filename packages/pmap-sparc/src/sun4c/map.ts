@@ -1,4 +1,4 @@
-import { NO_PA } from '@uvmkit/pmap';
+import { NO_PA, type PhysicalMap } from '@uvmkit/pmap';
 import { NO_CONTEXT } from '../context-pool.ts';
 import { WireMap } from '../wire-map.ts';
 import { NSEGMAP } from './pte.ts';
@@ -9,9 +9,9 @@ import { NSEGMAP } from './pte.ts';
  * A user's segment has the software copy of its PTEs in memory, in the hardware's format, for as long as it maps
  * anything. While a PMEG is loaded the truth is there, and the copy waits to be written back.
  */
-export class Sun4cMap {
+export class Sun4cMap implements PhysicalMap {
   readonly id: number;
-  refs = 1;
+  references = 1;
   /** The context that stands for the map, or NO_CONTEXT. */
   context: number = NO_CONTEXT;
   /** Where each segment's copy is (sg_pte), or `NO_PA`. The kernel has none. */

@@ -1,11 +1,11 @@
 import {
-  ENOMEM,
   KernelPanic,
   NO_PA,
   PMAP_CANFAIL,
   PMAP_KERNEL,
   PMAP_WIRED,
   PV_NONE,
+  shortage,
   VM_PROT_EXECUTE,
   VM_PROT_READ,
   VM_PROT_WRITE,
@@ -139,7 +139,7 @@ export class Sun4cPmap implements Pmap {
   }
 
   reference(pmap: PmapId): void {
-    this.segments.get(pmap).refs++;
+    this.segments.reference(pmap);
   }
 
   /**
@@ -147,9 +147,8 @@ export class Sun4cPmap implements Pmap {
    * the next `create`; here it is given back at once.
    */
   destroy(pmap: PmapId): void {
-    const map = this.segments.get(pmap);
-    if (map === this.kernel) throw new RangeError('the kernel map cannot be destroyed');
-    if (--map.refs > 0) return;
+    const map = this.segments.drop(pmap);
+    if (map === null) return;
     if (map.resident > 0) {
       if (this.diagnostic)
         throw new KernelPanic('pmap_release: map not empty', { pmap, resident: map.resident });
@@ -207,10 +206,10 @@ export class Sun4cPmap implements Pmap {
     const room =
       this.pages.pv.available() ||
       (oldPage >= 0 && this.pages.pv.find(oldPage, pmap, va) !== PV_NONE);
-    if (page >= 0 && !room) return shortage('pv_link: out of pv entries', pmap, va, flags);
+    if (page >= 0 && !room) return shortage(flags, 'pv_link: out of pv entries', { pmap, va });
     const newSegment = map.valid[segment] === 0;
     if (newSegment && !this.openSegment(map, segment, flags))
-      return shortage('pmap_enter: out of PTE copies', pmap, va, flags);
+      return shortage(flags, 'pmap_enter: out of PTE copies', { pmap, va });
     if (replaces) {
       this.segments.writePte(map, va, old, 0);
       this.pages.harvest(old);
@@ -517,12 +516,6 @@ export class Sun4cPmap implements Pmap {
     const where = this.segments.isLoaded(map, segment) ? `PMEG ${map.pmeg[segment]}` : 'no PMEG';
     return `segment 0x${segmentVa(segment).toString(16).padStart(8, '0')} ${where}: ${describePte(this.segments.readPte(map, va))}`;
   }
-}
-
-/** ENOMEM if the caller can live with it, a panic if not. */
-function shortage(words: string, pmap: PmapId, va: Va, flags: EnterFlags): Errno {
-  if (flags & PMAP_CANFAIL) return ENOMEM;
-  throw new KernelPanic(words, { pmap, va });
 }
 
 /** Where the segment of `va` ends, the range does, or the hole, if `va` is in it. */

@@ -1,6 +1,5 @@
 import {
-  VM_FAULT_INVALID,
-  VM_PROT_READ,
+  faultRecord,
   type BootServices,
   type Fault,
   type MachineDependent,
@@ -51,7 +50,7 @@ export class Sun4cMachine implements MachineDependent {
   currentCpu = 0;
   /** Without it a load would go on answering from lines that were filled before the device wrote. */
   readonly syncForDevice: (pa: Pa, length: number) => void;
-  readonly fault: Fault = { va: 0, access: VM_PROT_READ, type: VM_FAULT_INVALID, kernel: false };
+  readonly fault: Fault = faultRecord();
 
   constructor(port: Port, boot: BootServices, model: Sun4cModel, options: Sun4cOptions) {
     if (boot.cpus !== 1) throw new RangeError(`sun4c: a sun4c has one CPU, given ${boot.cpus}`);

@@ -1,5 +1,6 @@
 import {
   KernelPanic,
+  MapTable,
   PMAP_KERNEL,
   STEAL_CONTEXT,
   STEAL_PMEG,
@@ -54,8 +55,7 @@ export class Sun4cSegments {
   private readonly pages: Sun4cPages;
   private readonly late: boolean;
   private readonly kernelSegment: number;
-  /** By handle; null where one is free. */
-  private readonly maps: (Sun4cMap | null)[];
+  private readonly maps: MapTable<Sun4cMap>;
   /** Maps that were destroyed, empty, for the next that are made. */
   private readonly spare: Sun4cMap[] = [];
 
@@ -71,7 +71,7 @@ export class Sun4cSegments {
     this.pages = pages;
     this.late = late;
     this.kernelSegment = segmentOf(kernelBase);
-    this.maps = [this.kernel];
+    this.maps = new MapTable(this.kernel);
     for (let context = mmu.model.contexts - 1; context >= 0; context--) {
       mmu.context = context;
       mmu.setSegmaps(this.kernel.pmeg);
@@ -83,27 +83,33 @@ export class Sun4cSegments {
 
   /** @throws RangeError if the handle was not given out */
   get(pmap: PmapId): Sun4cMap {
-    const map = this.maps[pmap];
-    if (map === undefined || map === null) throw new RangeError(`no pmap has the handle ${pmap}`);
-    return map;
+    return this.maps.get(pmap);
+  }
+
+  reference(pmap: PmapId): void {
+    this.maps.reference(pmap);
+  }
+
+  /** Drops a reference: the map if it was the last, else null. */
+  drop(pmap: PmapId): Sun4cMap | null {
+    return this.maps.drop(pmap);
   }
 
   create(): Sun4cMap {
     let map = this.spare.pop();
     if (map === undefined) {
-      map = new Sun4cMap(this.maps.length, this.invalid, this.late);
+      map = new Sun4cMap(this.maps.nextId, this.invalid, this.late);
     } else {
-      map.refs = 1;
+      map.references = 1;
       map.wired = 0;
     }
-    this.maps[map.id] = map;
-    return map;
+    return this.maps.add(map);
   }
 
   /** Gives back the context and the handle of an empty map. */
   release(map: Sun4cMap): void {
     if (map.context !== NO_CONTEXT) this.freeContext(map);
-    this.maps[map.id] = null;
+    this.maps.delete(map);
     this.spare.push(map);
   }
 
