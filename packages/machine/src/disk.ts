@@ -61,6 +61,8 @@ export class Disk {
   };
   /** Asked before each transfer's bytes would move; null if none is to fail. */
   failure: DiskFailure | null = null;
+  /** Its number in `io.*` events. */
+  readonly number: number;
   readonly #memory: PhysicalMemory;
   readonly #clock: Clock;
   readonly #random: Random;
@@ -77,7 +79,9 @@ export class Disk {
     random: Random,
     events: EventStream,
     options: Partial<DiskOptions> = {},
+    number = 0,
   ) {
+    this.number = number;
     this.options = { ...DEFAULT_DISK, ...options };
     const { size } = this.options;
     if (!Number.isSafeInteger(size) || size <= 0 || size % SECTOR !== 0)
@@ -117,7 +121,7 @@ export class Disk {
     const first = extents[0]!;
     const bytes = extents.reduce((sum, extent) => sum + extent.length, 0);
     if (this.#events.watched)
-      this.#events.emit('io.start', 0, first.at / SECTOR, bytes, write ? 1 : 0);
+      this.#events.emit('io.start', this.number, first.at / SECTOR, bytes, write ? 1 : 0);
     let time = 0;
     for (const extent of extents) time += this.#moveArm(extent);
     this.#clock.after(time, () => this.#finish(request, first.at, bytes));
@@ -142,7 +146,7 @@ export class Disk {
       this.stats[write ? 'writes' : 'reads']++;
     }
     this.#busy = false;
-    if (this.#events.watched) this.#events.emit('io.done', 0, at / SECTOR, bytes, error);
+    if (this.#events.watched) this.#events.emit('io.done', this.number, at / SECTOR, bytes, error);
     this.#start();
     done(error);
   }

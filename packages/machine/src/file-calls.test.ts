@@ -1,6 +1,18 @@
-import { EACCES, EBADF, EEXIST, EFAULT, EINVAL, EMFILE, ENOENT, ENOSPC, EPERM } from '@uvmkit/pmap';
+import {
+  EACCES,
+  EBADF,
+  EEXIST,
+  EFAULT,
+  EINVAL,
+  EMFILE,
+  ENODEV,
+  ENOENT,
+  ENOSPC,
+  EPERM,
+  ESPIPE,
+} from '@uvmkit/pmap';
 import { i386 } from '@uvmkit/pmap-i386';
-import { MAP_ANON, MAP_PRIVATE, MAP_SHARED } from '@uvmkit/uvm-core';
+import { MAP_ANON, MAP_PRIVATE, MAP_SHARED, MS_SYNC } from '@uvmkit/uvm-core';
 import { describe, expect, it } from 'vitest';
 import {
   O_APPEND,
@@ -10,11 +22,11 @@ import {
   O_RDWR,
   O_TRUNC,
   O_WRONLY,
-  OPEN_MAX,
   SEEK_CUR,
   SEEK_END,
   SEEK_SET,
-} from './descriptors.ts';
+} from './open-file.ts';
+import { OPEN_MAX } from './descriptors.ts';
 import { Machine, type MachineOptions } from './machine.ts';
 import type { Process } from './process.ts';
 
@@ -98,13 +110,113 @@ describe('open', () => {
     expect(map(99, 1, MAP_SHARED)).toBe(EBADF);
     const { value: shared } = process.sys.mmap(0, PAGE, 1, MAP_SHARED, r, 0);
     expect(process.sys.mprotect(shared, PAGE, 3).error).toBe(EACCES);
-    machine.fs.lookup('f')!.immutable = true;
     const rw = process.sys.open('f', O_RDWR).value;
+    machine.fs.lookup('f')!.immutable = true;
     expect(map(rw, 3, MAP_SHARED)).toBe(EPERM);
     expect(map(rw, 1, MAP_SHARED)).toBe(0);
   });
+
+  it('refuses to change what is immutable, and all but the end of what is append-only', () => {
+    const { machine, process, va } = setup();
+    const file = machine.fs.create('f', 10);
+    const fd = process.sys.open('f', O_RDWR).value;
+    file.immutable = true;
+    expect(process.sys.open('f', O_RDWR).error).toBe(EPERM);
+    expect(process.sys.open('f', O_RDONLY).error).toBe(0);
+    expect(process.sys.ftruncate(fd, 0).error).toBe(EPERM);
+    expect(process.sys.unlink('f').error).toBe(EPERM);
+    file.immutable = false;
+    file.appendOnly = true;
+    expect(process.sys.open('f', O_WRONLY).error).toBe(EPERM);
+    expect(process.sys.open('f', O_WRONLY | O_APPEND | O_TRUNC).error).toBe(EPERM);
+    const { value: end } = process.sys.open('f', O_WRONLY | O_APPEND);
+    expect(process.sys.write(end, va, 5)).toEqual(success(5));
+    expect(file.size).toBe(15);
+    expect(process.sys.mmap(0, 10, 3, MAP_SHARED, fd).error).toBe(EPERM);
+  });
+
+  it('finds files on whatever is mounted, each file system with blocks of its own', () => {
+    const { machine, process, va } = setup();
+    const disk = machine.addDisk({ size: 1 << 20, seek: 0 });
+    const large = machine.mount('/mnt', disk, 16384);
+    expect(() => machine.mount('/mnt', disk)).toThrow(RangeError);
+    const seen = new Set<number>();
+    machine.events.watch((name, number) => {
+      if (name === 'io.done') seen.add(number);
+    });
+    for (const name of ['f', '/mnt/f']) {
+      const { value: fd } = process.sys.open(name, O_RDWR | O_CREAT);
+      process.writeBytes(va, new Uint8Array(5000).fill(name.length));
+      expect(process.sys.write(fd, va, 5000)).toEqual(success(5000));
+      const at = process.sys.mmap(0, 5000, 1, MAP_SHARED, fd).value;
+      expect(process.load8(at + 4999)).toBe(name.length);
+      expect(process.sys.fsync(fd).error).toBe(0);
+    }
+    expect(machine.fs.lookup('f')!.allocated).toBe(8192);
+    expect(large.lookup('f')!.allocated).toBe(16384);
+    expect([...seen]).toEqual([0, 1]);
+    expect(disk.stats.writes).toBeGreaterThan(0);
+    expect(process.sys.unlink('/mnt/f').error).toBe(0);
+    expect(large.lookup('f')).toBeNull();
+    expect(machine.fs.lookup('f')).not.toBeNull();
+  });
+
+  it('notes when a file was last read from its disk and written to it', () => {
+    const { machine, process } = setup();
+    const file = machine.fs.create('f', new Uint8Array(PAGE).fill(1));
+    const { value: fd } = process.sys.open('f', O_RDWR);
+    const { value: va } = process.sys.mmap(0, PAGE, 3, MAP_SHARED, fd);
+    expect([file.accessed, file.modified]).toEqual([0, 0]);
+    process.load8(va);
+    expect(file.accessed).toBeGreaterThan(0);
+    process.store8(va, 2);
+    expect(process.sys.msync(va, PAGE, MS_SYNC).error).toBe(0);
+    expect(file.modified).toBeGreaterThan(file.accessed);
+  });
 });
 
+describe('a device', () => {
+  it('of zeroes reads so, and is anonymous memory when it is mapped', () => {
+    const { machine, process, va } = setup();
+    const { value: fd } = process.sys.open('/dev/zero', O_RDWR);
+    process.store8(va, 1);
+    expect(process.sys.read(fd, va, 100)).toEqual(success(100));
+    expect(process.load8(va)).toBe(0);
+    expect(process.sys.write(fd, va, 100)).toEqual(success(100));
+    const own = process.sys.mmap(0, PAGE, 3, MAP_PRIVATE, fd).value;
+    const shared = process.sys.mmap(0, PAGE, 3, MAP_SHARED, fd).value;
+    process.store8(own, 3);
+    process.store8(shared, 4);
+    const child = machine.processes.get(process.sys.fork().value)!;
+    child.store8(own, 5);
+    child.store8(shared, 6);
+    expect([process.load8(own), process.load8(shared)]).toEqual([3, 6]);
+  });
+
+  it('may be any, and refuses what it cannot do', () => {
+    const { machine, process, va } = setup();
+    machine.devices.set('/dev/count', {
+      // oxlint-disable-next-line require-yield -- it counts at once
+      *read(offset, length) {
+        return Uint8Array.from({ length: Math.min(length, 8 - offset) }, (_, i) => offset + i);
+      },
+    });
+    const { value: fd } = process.sys.open('/dev/count', O_RDWR);
+    expect(process.sys.read(fd, va, 5)).toEqual(success(5));
+    expect(process.sys.read(fd, va, 5)).toEqual(success(3));
+    expect([...process.readBytes(va, 3)]).toEqual([5, 6, 7]);
+    expect(process.sys.write(fd, va, 5).error).toBe(ENODEV);
+    expect(process.sys.mmap(0, PAGE, 1, MAP_SHARED, fd).error).toBe(ENODEV);
+    expect(process.sys.lseek(fd, 0, SEEK_SET).error).toBe(ESPIPE);
+    expect(process.sys.ftruncate(fd, 0).error).toBe(EINVAL);
+    expect(process.sys.fsync(fd).error).toBe(EINVAL);
+    const { value: pipe } = process.sys.pipe();
+    expect(process.sys.pread(pipe, va, 1, 0).error).toBe(ESPIPE);
+    const { value: hole } = process.sys.open('/dev/null', O_RDWR);
+    expect(process.sys.write(hole, va, 7)).toEqual(success(7));
+    expect(process.sys.read(hole, va, 7)).toEqual(success(0));
+  });
+});
 describe('read and write', () => {
   it('move the offset, lengthen the file and stop at its end', () => {
     const { machine, process, va } = setup();

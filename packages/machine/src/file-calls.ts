@@ -1,58 +1,123 @@
-import { EBADF, EINVAL, ENOENT, type Errno, type Va } from '@uvmkit/pmap';
 import {
-  PGO_ALLPAGES,
-  PGO_CLEANIT,
-  PGO_SYNCIO,
-  type Sleeping,
-  type Uvm,
-  vnodeRead,
-  vnodeSetSize,
-  vnodeWrite,
-} from '@uvmkit/uvm-core';
-import { copyin, copyout } from './copy.ts';
+  EACCES,
+  EBADF,
+  EEXIST,
+  EINVAL,
+  ENOENT,
+  type Errno,
+  EPERM,
+  ESPIPE,
+  type Va,
+} from '@uvmkit/pmap';
+import type { Sleeping } from '@uvmkit/uvm-core';
 import type { Context } from './context.ts';
-import { O_TRUNC, type OpenFile, openFile, SEEK_CUR, SEEK_END, SEEK_SET } from './descriptors.ts';
+import { OpenDevice } from './device-file.ts';
 import type { File } from './file.ts';
+import {
+  O_ACCMODE,
+  O_APPEND,
+  O_CREAT,
+  O_EXCL,
+  O_RDONLY,
+  O_TRUNC,
+  O_WRONLY,
+  type OpenFile,
+} from './open-file.ts';
+import { makePipe } from './pipe.ts';
 import { failed, resultOf, type SyscallResult, succeeded } from './result.ts';
+import { OpenVnode } from './vnode-file.ts';
 
-/*
- * The system calls on files. Data goes through the pages that mappings see, and through a buffer of the
- * kernel's between those pages and the process, so that no page is held while the process' own pages fault in:
+/* The system calls on descriptors: what is behind one is its open file's business. */
+
+/** A call that makes two descriptors: `value` is the first. */
+export interface PairResult extends SyscallResult {
+  readonly second: number;
+}
+
+/**
+ * open(2).
  *
- *     file's page ◀──(page BUSY)──▶ buffer ◀──(nothing held; may fault and sleep)──▶ process
+ * @returns EINVAL for a bad access mode, ENOENT without O_CREAT, EEXIST with O_EXCL, EACCES if the mode forbids it, EPERM
+ * for a file that must not be changed, EMFILE
  */
-
-/** The most that goes through the buffer at once (MAXBSIZE). */
-const BUFFER = 64 * 1024;
-
-/** open(2). */
 export function* open(
-  { process }: Context,
-  name: string,
+  context: Context,
+  path: string,
   flags: number,
   mode: number,
 ): Sleeping<SyscallResult> {
-  const { fs } = process.machine;
-  const opened = openFile(fs, name, flags, mode, process.superuser);
+  const { process } = context;
+  const { machine } = process;
+  if ((flags & O_ACCMODE) === O_ACCMODE) return failed(EINVAL);
+  const device = machine.devices.get(path);
+  const opened =
+    device === undefined ? openFile(context, path, flags, mode) : new OpenDevice(device, flags);
   if (typeof opened === 'number') return failed(opened);
-  if ((flags & O_TRUNC) !== 0 && opened.writable) {
-    const error = yield* setSize(process.machine.uvm, opened.file, 0);
+  if ((flags & O_TRUNC) !== 0 && opened.writable && opened.file !== null) {
+    const error = yield* opened.truncate(context, 0);
     if (error !== 0) {
       opened.release();
       return failed(error);
     }
   }
-  const fd = process.descriptors.add(opened);
+  return install(context, opened);
+}
+
+/** Finds or makes a file and checks its mode. */
+function openFile(
+  { process }: Context,
+  path: string,
+  flags: number,
+  mode: number,
+): OpenFile | Errno {
+  const { fs, name } = process.machine.resolve(path);
+  const file = fs.lookup(name);
+  if (file === null) {
+    if ((flags & O_CREAT) === 0) return ENOENT;
+    // Whoever makes a file may use it as asked, whatever its mode says to those who come later.
+    return new OpenVnode(fs.create(name, 0, mode), flags);
+  }
+  if ((flags & (O_CREAT | O_EXCL)) === (O_CREAT | O_EXCL)) return EEXIST;
+  const error = accessError(file, flags, process.superuser);
+  return error === 0 ? new OpenVnode(file, flags) : error;
+}
+
+/** Whether the file may be opened so (VOP_ACCESS and VOP_OPEN). */
+function accessError(file: File, flags: number, superuser: boolean): Errno {
+  const access = flags & O_ACCMODE;
+  if (access !== O_RDONLY && file.immutable) return EPERM;
+  if (access !== O_RDONLY && file.appendOnly && (flags & (O_APPEND | O_TRUNC)) !== O_APPEND)
+    return EPERM;
+  if (superuser) return 0;
+  if (access !== O_WRONLY && (file.mode & 0o400) === 0) return EACCES;
+  return access !== O_RDONLY && (file.mode & 0o200) === 0 ? EACCES : 0;
+}
+
+/** Gives an open file its descriptor, or lets it go. */
+function install({ process }: Context, opened: OpenFile): SyscallResult {
+  const fd = process.descriptors.add(opened, process.limits.files);
   if (fd >= 0) return succeeded(fd);
   opened.release();
   return failed(-fd);
+}
+
+/** pipe(2) and socketpair(2): two ends, each of which reads what is written to the other. */
+export function pipe(context: Context): PairResult {
+  const { process } = context;
+  const [first, second] = makePipe(process.machine);
+  const value = install(context, first);
+  const other = value.error === 0 ? install(context, second) : value;
+  if (other.error === 0) return { ...value, second: other.value };
+  if (value.error === 0) process.descriptors.close(value.value);
+  else second.release();
+  return { ...other, second: -1 };
 }
 
 /** close(2). */
 export function* close({ process }: Context, fd: number): Sleeping<SyscallResult> {
   const error = process.descriptors.close(fd);
   if (error !== 0) return failed(error);
-  yield* process.machine.fs.reclaim();
+  yield* process.machine.reclaim();
   return succeeded(0);
 }
 
@@ -60,17 +125,21 @@ export function* close({ process }: Context, fd: number): Sleeping<SyscallResult
 export function dup({ process }: Context, fd: number): SyscallResult {
   const file = process.descriptors.get(fd);
   if (file === null) return failed(EBADF);
-  const copy = process.descriptors.add(file);
+  const copy = process.descriptors.add(file, process.limits.files);
   if (copy < 0) return failed(-copy);
   file.refs++;
   return succeeded(copy);
 }
 
 /** unlink(2). */
-export function* unlink({ process }: Context, name: string): Sleeping<SyscallResult> {
-  const { fs } = process.machine;
-  if (!fs.unlink(name)) return failed(ENOENT);
-  yield* fs.reclaim();
+export function* unlink({ process }: Context, path: string): Sleeping<SyscallResult> {
+  const { machine } = process;
+  const { fs, name } = machine.resolve(path);
+  const file = fs.lookup(name);
+  if (file === null) return failed(ENOENT);
+  if (file.immutable || file.appendOnly) return failed(EPERM);
+  fs.unlink(name);
+  yield* machine.reclaim();
   return succeeded(0);
 }
 
@@ -82,26 +151,10 @@ export function* read(
   length: number,
   offset: number | null,
 ): Sleeping<SyscallResult> {
-  const { process } = context;
-  const open = process.descriptors.get(fd);
-  if (open === null || !open.readable) return failed(EBADF);
-  if (length < 0 || (offset !== null && offset < 0)) return failed(EINVAL);
-  const { file } = open;
-  const { uvm } = process.machine;
-  yield* file.lock();
-  const start = offset ?? open.offset;
-  let done = 0;
-  let error: Errno = 0;
-  while (done < length) {
-    const count = Math.min(BUFFER, length - done);
-    const bytes = yield* vnodeRead(uvm, file.vnode, start + done, count);
-    if (typeof bytes === 'number') error = bytes;
-    else if (bytes.length > 0) error = yield* copyout(context, va + done, bytes);
-    if (typeof bytes === 'number' || error !== 0) break;
-    done += bytes.length;
-    if (bytes.length < count) break;
-  }
-  return finish(open, offset, start, done, error);
+  const file = context.process.descriptors.get(fd);
+  if (file === null || !file.readable) return failed(EBADF);
+  const error = rangeError(file, length, offset);
+  return error === 0 ? yield* file.read(context, va, length, offset) : failed(error);
 }
 
 /** write(2) and pwrite(2). The value is the number of bytes written. */
@@ -112,41 +165,15 @@ export function* write(
   length: number,
   offset: number | null,
 ): Sleeping<SyscallResult> {
-  const { process } = context;
-  const open = process.descriptors.get(fd);
-  if (open === null || !open.writable) return failed(EBADF);
-  if (length < 0 || (offset !== null && offset < 0)) return failed(EINVAL);
-  const { file } = open;
-  const { uvm } = process.machine;
-  yield* file.lock();
-  let start = offset ?? open.offset;
-  if (open.append) start = file.size;
-  let done = 0;
-  let error: Errno = 0;
-  while (done < length && error === 0) {
-    const bytes = yield* copyin(context, va + done, Math.min(BUFFER, length - done));
-    if (typeof bytes === 'number') {
-      error = bytes;
-      break;
-    }
-    const outcome = yield* vnodeWrite(uvm, file.vnode, start + done, bytes);
-    done += outcome.written;
-    error = outcome.error;
-  }
-  return finish(open, offset, start, done, error);
+  const file = context.process.descriptors.get(fd);
+  if (file === null || !file.writable) return failed(EBADF);
+  const error = rangeError(file, length, offset);
+  return error === 0 ? yield* file.write(context, va, length, offset) : failed(error);
 }
 
-/** Moves the offset if the call did not bring its own, and lets the file go. What was done counts more than the error. */
-function finish(
-  open: OpenFile,
-  given: number | null,
-  start: number,
-  done: number,
-  error: Errno,
-): SyscallResult {
-  if (given === null) open.offset = start + done;
-  open.file.unlock();
-  return error !== 0 && done === 0 ? failed(error) : succeeded(done);
+function rangeError(file: OpenFile, length: number, offset: number | null): Errno {
+  if (offset !== null && !file.seekable) return ESPIPE;
+  return length < 0 || (offset !== null && offset < 0) ? EINVAL : 0;
 }
 
 /** lseek(2). The value is the new offset. */
@@ -156,46 +183,19 @@ export function lseek(
   offset: number,
   whence: number,
 ): SyscallResult {
-  const open = process.descriptors.get(fd);
-  if (open === null) return failed(EBADF);
-  if (whence !== SEEK_SET && whence !== SEEK_CUR && whence !== SEEK_END) return failed(EINVAL);
-  const base = whence === SEEK_SET ? 0 : whence === SEEK_CUR ? open.offset : open.file.size;
-  if (base + offset < 0) return failed(EINVAL);
-  open.offset = base + offset;
-  return succeeded(open.offset);
+  return process.descriptors.get(fd)?.seek(offset, whence) ?? failed(EBADF);
 }
 
 /** ftruncate(2). */
-export function* ftruncate(
-  { process }: Context,
-  fd: number,
-  size: number,
-): Sleeping<SyscallResult> {
-  const open = process.descriptors.get(fd);
-  if (open === null) return failed(EBADF);
-  if (!open.writable || size < 0) return failed(EINVAL);
-  return resultOf(yield* setSize(process.machine.uvm, open.file, size));
-}
-
-function* setSize(uvm: Uvm, file: File, size: number): Sleeping<Errno> {
-  yield* file.lock();
-  const error = yield* vnodeSetSize(uvm, file.vnode, size);
-  file.trim();
-  file.unlock();
-  return error;
+export function* ftruncate(context: Context, fd: number, size: number): Sleeping<SyscallResult> {
+  const file = context.process.descriptors.get(fd);
+  if (file === null) return failed(EBADF);
+  return resultOf(yield* file.truncate(context, size));
 }
 
 /** fsync(2): every dirty page of the file is on the disk when it returns. */
-export function* fsync({ process }: Context, fd: number): Sleeping<SyscallResult> {
-  const open = process.descriptors.get(fd);
-  if (open === null) return failed(EBADF);
-  const { vnode } = open.file;
-  const error = yield* vnode.pgops.put(
-    process.machine.uvm,
-    vnode,
-    0,
-    0,
-    PGO_CLEANIT | PGO_SYNCIO | PGO_ALLPAGES,
-  );
-  return resultOf(error);
+export function* fsync(context: Context, fd: number): Sleeping<SyscallResult> {
+  const file = context.process.descriptors.get(fd);
+  if (file === null) return failed(EBADF);
+  return resultOf(yield* file.sync(context));
 }

@@ -1,6 +1,7 @@
 import { ENOSPC, type Errno, type Pa, type PhysicalMemory } from '@uvmkit/pmap';
 import { type Sleeping, type Uvm, Vnode, type VnodeOps, type WaitChannel } from '@uvmkit/uvm-core';
 import type { BlockMap } from './blocks.ts';
+import type { Clock } from './clock.ts';
 import type { Disk, Extent } from './disk.ts';
 
 /** In a file's list of blocks: no block on disk, the bytes read as zeroes. */
@@ -12,6 +13,7 @@ export interface FileContext {
   readonly memory: PhysicalMemory;
   readonly disk: Disk;
   readonly blocks: BlockMap;
+  readonly clock: Clock;
 }
 
 /**
@@ -29,8 +31,14 @@ export class File implements VnodeOps {
   readonly vnode: Vnode;
   /** Permission bits of the owner: 0o400 to read, 0o200 to write. */
   mode: number;
-  /** Append-only or immutable (chflags(2)): cannot be mapped shared and writable. */
+  /** Must not be changed at all, nor removed (SF_IMMUTABLE, chflags(2)). Who has it open for writing already may still write. */
   immutable = false;
+  /** Can only be written to at its end (SF_APPEND). */
+  appendOnly = false;
+  /** When its bytes were last read from the disk or by read(2), ns since boot (`st_atime`). */
+  accessed = 0;
+  /** When they were last written, there or by write(2) (`st_mtime` and `st_ctime`). */
+  modified = 0;
   /** Names that it has: 1, or 0 once it is unlinked. */
   links = 1;
   readonly #context: FileContext;
@@ -99,7 +107,8 @@ export class File implements VnodeOps {
   }
 
   read(offset: number, pas: readonly Pa[], done: (error: Errno) => void): void {
-    const { memory } = this.#context;
+    const { memory, clock } = this.#context;
+    this.accessed = clock.now;
     const beyond = (error: Errno): void => {
       // The disk may hold anything behind the end of the file.
       pas.forEach((pa, i) => {
@@ -112,6 +121,7 @@ export class File implements VnodeOps {
   }
 
   write(offset: number, pas: readonly Pa[], done: (error: Errno) => void): void {
+    this.modified = this.#context.clock.now;
     this.#transfer(offset, pas, true, done);
   }
 

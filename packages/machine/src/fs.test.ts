@@ -3,7 +3,7 @@ import { i386 } from '@uvmkit/pmap-i386';
 import { describe, expect, it } from 'vitest';
 import { BlockMap } from './blocks.ts';
 import { Machine, type MachineOptions } from './machine.ts';
-import { O_CREAT, O_RDONLY, O_RDWR } from './descriptors.ts';
+import { O_CREAT, O_RDONLY, O_RDWR } from './open-file.ts';
 
 function boot(options: Partial<MachineOptions> = {}): Machine {
   return new Machine({ port: i386(), memory: 8 << 20, ...options });

@@ -1,6 +1,7 @@
 import { PGO_ALLPAGES, PGO_FREE, type Sleeping, type Uvm } from '@uvmkit/uvm-core';
 import type { PhysicalMemory } from '@uvmkit/pmap';
 import { BlockMap } from './blocks.ts';
+import type { Clock } from './clock.ts';
 import { type Disk, SECTOR } from './disk.ts';
 import { File, type FileContext } from './file.ts';
 
@@ -20,7 +21,7 @@ export class FileSystem {
   readonly #unlinked: Set<File> = new Set();
 
   /** @param blockSize bytes, a power of two of at least a sector */
-  constructor(uvm: Uvm, memory: PhysicalMemory, disk: Disk, blockSize: number) {
+  constructor(uvm: Uvm, memory: PhysicalMemory, disk: Disk, blockSize: number, clock: Clock) {
     if (!Number.isInteger(blockSize) || blockSize < SECTOR || (blockSize & (blockSize - 1)) !== 0)
       throw new RangeError(
         `block size must be a power of two of at least ${SECTOR} bytes, given ${blockSize}`,
@@ -28,7 +29,7 @@ export class FileSystem {
     this.disk = disk;
     this.blockSize = blockSize;
     const blocks = new BlockMap(blockSize, Math.floor(disk.options.size / blockSize));
-    this.#context = { uvm, memory, disk, blocks };
+    this.#context = { uvm, memory, disk, blocks, clock };
   }
 
   /** Bytes that are not allocated to any file. */

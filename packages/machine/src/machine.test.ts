@@ -2,7 +2,7 @@ import { KernelPanic } from '@uvmkit/pmap';
 import { i386 } from '@uvmkit/pmap-i386';
 import { CHANNEL_LBOLT, MAP_ANON, MAP_PRIVATE } from '@uvmkit/uvm-core';
 import { describe, expect, it } from 'vitest';
-import { O_RDONLY } from './descriptors.ts';
+import { O_RDONLY } from './open-file.ts';
 import { Machine, type MachineOptions } from './machine.ts';
 import { DeadlockError } from './scheduler.ts';
 

@@ -19,14 +19,19 @@ import {
 import { AccessPath } from './access.ts';
 import { Clock } from './clock.ts';
 import { Cpu } from './cpu.ts';
+import { type Device, NULL, ZERO } from './device-file.ts';
 import { Disk, type DiskOptions } from './disk.ts';
 import { DEFAULT_BLOCK_SIZE, FileSystem } from './fs.ts';
 import { type Image, layImage } from './image.ts';
-import { type Limits, Process } from './process.ts';
+import { KernelThread, type Runnable } from './kernel-thread.ts';
+import { type Limits, RLIM_INFINITY } from './limits.ts';
+import { OPEN_MAX } from './descriptors.ts';
+import { Process } from './process.ts';
 import { endProcess } from './process-calls.ts';
 import { Random } from './random.ts';
 import { CHANNEL_PREEMPT, DeadlockError, Scheduler, type Sleeper } from './scheduler.ts';
-import { SIGKILL, type SignalProfile } from './signal.ts';
+import { type Profile, type ProfileName, PROFILES } from './profile.ts';
+import { SIGKILL } from './signal.ts';
 import { Thread, type ThreadBody } from './thread.ts';
 import { Traps } from './trap.ts';
 
@@ -40,7 +45,7 @@ export interface MachineOptions {
   /** Decides what runs when, and how long the disk's arm takes; 1 if not given. */
   readonly seed?: number;
   /** `netbsd-2001` if not given. */
-  readonly profile?: SignalProfile;
+  readonly profile?: ProfileName;
   /** The port's DIAGNOSTIC checks; true if not given. */
   readonly diagnostic?: boolean;
   /** See `UvmOptions`. */
@@ -88,14 +93,23 @@ export class Machine {
   readonly memory: PhysicalMemory;
   readonly disk: Disk;
   readonly fs: FileSystem;
-  readonly profile: SignalProfile;
+  readonly profile: ProfileName;
+  /** What the profile says, difference by difference. */
+  readonly rules: Profile;
+  /** Character devices by their paths: what the machine was given, /dev/zero and /dev/null. */
+  readonly devices: Map<string, Device> = new Map([
+    ['/dev/zero', ZERO],
+    ['/dev/null', NULL],
+  ]);
+  /** Mounted file systems by the paths that they are mounted on; {@link fs} is the root. */
+  readonly mounts: Map<string, FileSystem> = new Map();
   /** The panic that stopped the machine, or null while it runs. */
   panic: KernelPanic | null = null;
   readonly processes: ReadonlyMap<number, Process>;
   readonly cpus: readonly Cpu[];
   readonly clock: Clock = new Clock();
   readonly random: Random;
-  readonly scheduler: Scheduler<Thread>;
+  readonly scheduler: Scheduler<Runnable>;
   /** How every access that is not on the fast path is made. */
   readonly path: AccessPath;
   /** The space of processes that have none of their own any more (proc0's). */
@@ -103,6 +117,7 @@ export class Machine {
   readonly print: (line: string) => void;
   readonly #processes: Map<number, Process> = new Map();
   #nextPid = 1;
+  #disks = 0;
   #lboltArmed = false;
 
   /** @throws RangeError for a size or number that does not suit the port */
@@ -112,6 +127,7 @@ export class Machine {
     if (!Number.isInteger(cpus) || cpus < 1)
       throw new RangeError(`a machine has 1 CPU or more, given ${cpus}`);
     this.profile = options.profile ?? 'netbsd-2001';
+    this.rules = PROFILES[this.profile];
     this.print = options.print ?? (() => {});
     this.random = new Random(options.seed ?? 1);
     this.scheduler = new Scheduler(this.random);
@@ -144,9 +160,43 @@ export class Machine {
       littleEndian,
       port.capabilities.strictAlignment,
     );
-    this.disk = new Disk(this.memory, this.clock, this.random, this.events, options.disk);
+    this.disk = this.addDisk(options.disk);
     const blockSize = options.blockSize ?? DEFAULT_BLOCK_SIZE;
-    this.fs = new FileSystem(this.uvm, this.memory, this.disk, blockSize);
+    this.fs = new FileSystem(this.uvm, this.memory, this.disk, blockSize, this.clock);
+  }
+
+  // Disks and file systems.
+
+  /** One more disk, with an arm of its own and nothing on it. `io.*` events give disks numbers in this order, from 0. */
+  addDisk(options: Partial<DiskOptions> = {}): Disk {
+    const { memory, clock, random, events } = this;
+    return new Disk(memory, clock, random, events, options, this.#disks++);
+  }
+
+  /**
+   * Makes a file system on a disk and mounts it: files whose names begin with `path` and a slash are in it.
+   *
+   * @param blockSize bytes, a power of two of at least a sector
+   * @throws RangeError if something is mounted there
+   */
+  mount(path: string, disk: Disk, blockSize: number = DEFAULT_BLOCK_SIZE): FileSystem {
+    if (this.mounts.has(path)) throw new RangeError(`something is mounted on ${path} already`);
+    const fs = new FileSystem(this.uvm, this.memory, disk, blockSize, this.clock);
+    this.mounts.set(path, fs);
+    return fs;
+  }
+
+  /** The file system that a path leads to, and what the file is called in it. */
+  resolve(path: string): { readonly fs: FileSystem; readonly name: string } {
+    for (const [mounted, fs] of this.mounts)
+      if (path.startsWith(`${mounted}/`)) return { fs, name: path.slice(mounted.length + 1) };
+    return { fs: this.fs, name: path };
+  }
+
+  /** Gives back what files without a name or a user hold, on every file system. */
+  *reclaim(): Sleeping<void> {
+    yield* this.fs.reclaim();
+    for (const fs of this.mounts.values()) yield* fs.reclaim();
   }
 
   /** Virtual time, in ns since boot. */
@@ -163,14 +213,25 @@ export class Machine {
    */
   spawn(options: SpawnOptions = {}): Process {
     const { userMin, userMax, maxDataSize, maxStackSize } = this.md.port.layout;
+    const { free } = this.uvm.exp;
     const limits: Limits = {
       data: Math.min(DEFAULT_DATA, maxDataSize),
       stack: Math.min(DEFAULT_STACK, maxStackSize),
-      memlock: Math.floor(this.uvm.exp.free / 3) * this.uvm.pageSize,
+      memlock: Math.floor(free / 3) * this.uvm.pageSize,
+      files: OPEN_MAX,
+      addressSpace: RLIM_INFINITY,
       ...options.limits,
+    };
+    const hardLimits: Limits = {
+      data: Math.max(limits.data, maxDataSize),
+      stack: Math.max(limits.stack, maxStackSize),
+      memlock: Math.max(limits.memlock, free * this.uvm.pageSize),
+      files: Math.max(limits.files, OPEN_MAX),
+      addressSpace: RLIM_INFINITY,
     };
     const space = this.drive(spaceAlloc(this.uvm, userMin, userMax));
     const process = this.addProcess(space, limits, options.superuser ?? false, null);
+    process.hardLimits = hardLimits;
     const error = process.drive(layImage(this.uvm, space, options, limits.stack));
     if (error === 0) return process;
     process.drive(endProcess(process, SIGKILL, null));
@@ -185,6 +246,11 @@ export class Machine {
     return process;
   }
 
+  /** Has a process ended by a signal, from outside: it is gone when its threads have left the kernel. */
+  terminate(process: Process, signal: number): void {
+    this.startKernelThread(`end of ${process.pid}`, endProcess(process, signal, null));
+  }
+
   /** Takes a dead process out of the table. */
   forgetProcess(process: Process): void {
     this.#processes.delete(process.pid);
@@ -196,6 +262,13 @@ export class Machine {
     if (process.exiting) throw new RangeError(`process ${process.pid} has ended`);
     const thread = new Thread(process, body);
     process.threads.add(thread);
+    this.scheduler.ready(thread);
+    return thread;
+  }
+
+  /** A thread of the kernel's own; it runs when the clock is turned. */
+  startKernelThread(name: string, body: Sleeping<unknown>): KernelThread {
+    const thread = new KernelThread(this, name, body);
     this.scheduler.ready(thread);
     return thread;
   }

@@ -1,10 +1,11 @@
 import { ECHILD, EINTR, type Errno } from '@uvmkit/pmap';
 import { type Sleeping, spaceExec, spaceFork, spaceFree, spaceShare } from '@uvmkit/uvm-core';
-import type { Context } from './context.ts';
+import { type Context, sleepInterruptibly } from './context.ts';
 import { type Image, layImage } from './image.ts';
 import type { Process } from './process.ts';
 import { failed, type SyscallResult, succeeded } from './result.ts';
-import { SIGKILL } from './signal.ts';
+import { SIGCHLD, SIGKILL } from './signal.ts';
+import { psignal } from './signal-calls.ts';
 import { ThreadDeath } from './thread-death.ts';
 import type { Thread, ThreadBody } from './thread.ts';
 
@@ -16,6 +17,9 @@ import type { Thread, ThreadBody } from './thread.ts';
 
 /** Any child (wait4(2)). */
 export const WAIT_ANY = -1;
+/** wait4(2) options: answer at once; tell of stopped children too. */
+export const WNOHANG = 1;
+export const WUNTRACED = 2;
 
 /** The status of a process that ended by exit(2) with `code`. */
 export function exitStatus(code: number): number {
@@ -24,7 +28,15 @@ export function exitStatus(code: number): number {
 
 /** The signal that ended a process with that status, or 0 (WTERMSIG). */
 export function terminationSignal(status: number): number {
-  return status & 0x7f;
+  return (status & 0x7f) === STOPPED ? 0 : status & 0x7f;
+}
+
+/** In the low bits of a status: the process is not gone, but stopped. */
+const STOPPED = 0x7f;
+
+/** The signal that stopped a process with that status, or 0 (WSTOPSIG). */
+export function stopSignal(status: number): number {
+  return (status & 0x7f) === STOPPED ? status >> 8 : 0;
 }
 
 /** What the process gave exit(2) (WEXITSTATUS). */
@@ -52,10 +64,42 @@ export function* fork(
   }
   const space = shareSpace ? process.space : yield* spaceFork(uvm, process.space);
   const child = machine.addProcess(space, process.limits, process.superuser, process);
-  child.descriptors = process.descriptors.copy();
+  inherit(child, process);
   if (uvm.events.watched) uvm.events.emit('proc.fork', process.pid, child.pid);
   if (body !== null) machine.start(child, body);
   return succeeded(child.pid);
+}
+
+function inherit(child: Process, parent: Process): void {
+  child.descriptors = parent.descriptors.copy();
+  for (const [signal, action] of parent.dispositions) child.dispositions.set(signal, action);
+}
+
+/**
+ * vfork(2): the child runs in the parent's space, and the parent sleeps until it has one of its own or ends. The value is
+ * the child's pid.
+ */
+export function* vfork({ process }: Context, body: ThreadBody): Sleeping<SyscallResult> {
+  const { machine } = process;
+  const { uvm } = machine;
+  uvm.exp.forks++;
+  uvm.exp.forks_ppwait++;
+  uvm.exp.forks_sharevm++;
+  spaceShare(process.space);
+  const child = machine.addProcess(process.space, process.limits, process.superuser, process);
+  inherit(child, process);
+  child.vforked = true;
+  if (uvm.events.watched) uvm.events.emit('proc.fork', process.pid, child.pid);
+  machine.start(child, body);
+  while (child.vforked) yield process.channel;
+  return succeeded(child.pid);
+}
+
+/** The process does not need its parent's space any more, or soon will not. */
+function releaseParent(process: Process): void {
+  if (!process.vforked) return;
+  process.vforked = false;
+  if (process.parent !== null) process.machine.scheduler.wakeup(process.parent.channel);
 }
 
 /**
@@ -77,8 +121,12 @@ export function* exec(
   const old = process.space;
   process.space = yield* spaceExec(uvm, old, userMin, userMax);
   process.load(context.cpu);
+  releaseParent(process);
+  // Handlers were in the old image; what is ignored stays so.
+  for (const [signal, action] of process.dispositions)
+    if (typeof action === 'function') process.dispositions.delete(signal);
   const error = yield* layImage(uvm, process.space, image, process.limits.stack);
-  yield* machine.fs.reclaim();
+  yield* machine.reclaim();
   if (uvm.events.watched) uvm.events.emit('proc.exec', process.pid);
   if (error === 0) return succeeded(0);
   yield* endProcess(process, SIGKILL, thread);
@@ -89,27 +137,40 @@ export function* exec(
  * wait4(2): the status of a child that has ended, and the end of that child.
  *
  * @param pid the child's, or {@link WAIT_ANY}
- * @param thread the calling thread, or null
- * @returns ECHILD if there is no such child; EINTR if the thread itself is to end
+ * @param options WNOHANG: 0 as the value if no child has ended; WUNTRACED: children that were stopped count too, those
+ * that the caller traces always do
+ * @returns ECHILD if there is no such child; EINTR for a signal to the caller, or if the thread itself is to end
  */
 export function* wait4(
-  { process }: Context,
+  context: Context,
   pid: number,
-  thread: Thread | null,
+  options: number,
 ): Sleeping<SyscallResult & { readonly status: number }> {
-  for (;;) {
+  const { process } = context;
+  for (let interrupted = false; ;) {
     let found = false;
     for (const child of process.children) {
       if (pid !== WAIT_ANY && pid !== child.pid) continue;
       found = true;
+      const waitsForStop = (options & WUNTRACED) !== 0 || child.tracer === process;
+      if (
+        child.state === 'running' &&
+        child.stopSignal !== 0 &&
+        !child.stopReported &&
+        waitsForStop
+      ) {
+        child.stopReported = true;
+        return { ...succeeded(child.pid), status: (child.stopSignal << 8) | STOPPED };
+      }
       if (child.state !== 'zombie') continue;
       const { status } = child;
       reap(child);
       return { ...succeeded(child.pid), status };
     }
-    const error: Errno = thread?.killed === true ? EINTR : found ? 0 : ECHILD;
+    const error: Errno = !found ? ECHILD : interrupted ? EINTR : 0;
     if (error !== 0) return { ...failed(error), status: 0 };
-    yield process.channel;
+    if ((options & WNOHANG) !== 0) return { ...succeeded(0), status: 0 };
+    interrupted = yield* sleepInterruptibly(context, process.channel);
   }
 }
 
@@ -129,13 +190,14 @@ export function* endProcess(
   const { machine } = process;
   const { uvm } = machine;
   process.exiting = true;
+  releaseParent(process);
   yield* endOtherThreads(process, thread);
   process.descriptors.closeAll();
   const { space } = process;
   process.space = machine.kernelSpace;
   if (space.refs === 1) for (const cpu of machine.cpus) if (cpu.space === space) cpu.unload();
   yield* spaceFree(uvm, space);
-  yield* machine.fs.reclaim();
+  yield* machine.reclaim();
   for (const child of process.children) {
     child.parent = null;
     if (child.state === 'zombie') reap(child);
@@ -147,13 +209,19 @@ export function* endProcess(
   // The thread has nothing to go back to.
   if (thread !== null) thread.killed = true;
   if (process.parent === null) reap(process);
-  else machine.scheduler.wakeup(process.parent.channel);
+  else {
+    machine.scheduler.wakeup(process.parent.channel);
+    psignal(process.parent, SIGCHLD);
+  }
 }
 
 /** Waits until no other thread of the process is left: each ends when it next leaves the kernel. */
 function* endOtherThreads(process: Process, thread: Thread | null): Sleeping<void> {
   const others = (): Thread[] => [...process.threads].filter((other) => other !== thread);
-  for (const other of others()) other.killed = true;
+  for (const other of others()) {
+    other.killed = true;
+    other.interrupt();
+  }
   // Whoever sleeps in wait4 must look again.
   process.machine.scheduler.wakeup(process.channel);
   while (others().length > 0) {

@@ -26,9 +26,11 @@ import type { Context } from './context.ts';
 import { copyin, copyout, pageRest } from './copy.ts';
 import type { Cpu } from './cpu.ts';
 import { Descriptors } from './descriptors.ts';
+import type { Limits } from './limits.ts';
 import type { Machine } from './machine.ts';
 import { endProcess } from './process-calls.ts';
 import { ProcessSignal, signalFor } from './signal.ts';
+import { type Disposition, MOST_HANDLED, trapSignal } from './signal-calls.ts';
 import { Syscalls } from './syscalls.ts';
 import type { Thread } from './thread.ts';
 import type { WaitingFault } from './trap.ts';
@@ -36,13 +38,6 @@ import type { WaitingFault } from './trap.ts';
 const USER_READ: Access = VM_PROT_READ | ACCESS_USER;
 const USER_WRITE: Access = VM_PROT_WRITE | ACCESS_USER;
 const USER_FETCH: Access = VM_PROT_EXECUTE | ACCESS_USER;
-
-/** Soft limits, bytes (RLIMIT_DATA, RLIMIT_STACK, RLIMIT_MEMLOCK). */
-export interface Limits {
-  readonly data: number;
-  readonly stack: number;
-  readonly memlock: number;
-}
 
 /**
  * A process: an address space, descriptors, threads, and the plain form of everything a process does.
@@ -65,9 +60,26 @@ export class Process implements Caller, Context {
   exiting = false;
   /** What wait4 tells of it: `exitCode` and `terminationSignal` read it. */
   status = 0;
+  /** Soft limits. */
   limits: Limits;
+  /** What it may raise them to. */
+  hardLimits: Limits;
   readonly superuser: boolean;
   descriptors: Descriptors = new Descriptors();
+  /** What it wants done with signals, where that is not the default action. */
+  readonly dispositions: Map<number, Disposition> = new Map();
+  /** Signals with a handler that have not been delivered yet. */
+  readonly pending: number[] = [];
+  /** The signal that stopped it, 0 while it may run. */
+  stopSignal = 0;
+  /** Whether wait4 has told of that. */
+  stopReported = false;
+  /** The signal that it goes on with after a tracer had it stopped. */
+  resumeSignal = 0;
+  /** Who traces it (ptrace(2)). */
+  tracer: Process | null = null;
+  /** Whether its parent sleeps in vfork(2) until it has an image of its own (P_PPWAIT). */
+  vforked = false;
   /** The CPU on which it ran last, and on which plain calls run. May be set. */
   cpu: Cpu;
   /** Where it waits for its children and its threads. */
@@ -75,6 +87,7 @@ export class Process implements Caller, Context {
   /** The system calls as plain calls. */
   readonly sys: Syscalls;
   readonly process: Process = this;
+  readonly thread: null = null;
   private readonly memory: PhysicalMemory;
   private readonly path: AccessPath;
   private readonly littleEndian: boolean;
@@ -94,6 +107,7 @@ export class Process implements Caller, Context {
     this.pid = pid;
     this.space = space;
     this.limits = limits;
+    this.hardLimits = parent?.hardLimits ?? limits;
     this.superuser = superuser;
     this.parent = parent;
     this.cpu = parent?.cpu ?? machine.cpus[0]!;
@@ -120,10 +134,7 @@ export class Process implements Caller, Context {
   }
 
   mappable(fd: number): MappableFile | Errno {
-    const open = this.descriptors.get(fd);
-    if (open === null) return EBADF;
-    const { file, readable, writable } = open;
-    return { vnode: file.vnode, readable, writable, immutable: file.immutable };
+    return this.descriptors.get(fd)?.mappable() ?? EBADF;
   }
 
   /** Turns the clock until the operation, which this process makes, is done. */
@@ -302,12 +313,25 @@ export class Process implements Caller, Context {
 
   /** Turns the clock until the access can go ahead. */
   #reach(va: Va, size: number, access: Access, faulted: boolean): void {
+    for (let handled = 0; !this.#attempt(va, size, access, faulted); handled++) {
+      const signal = this.refused();
+      if (signal.errno === ENOMEM) this.drive(endProcess(this, signal.signal, null));
+      else if (handled < MOST_HANDLED && this.drive(trapSignal(this.sys.calls, signal))) {
+        faulted = false;
+        continue;
+      }
+      throw signal;
+    }
+  }
+
+  /** Turns the clock until the access can go ahead (true) or is refused (false). */
+  #attempt(va: Va, size: number, access: Access, faulted: boolean): boolean {
     try {
       let waiting: WaitingFault | null = null;
       for (;;) {
         const outcome = this.path.attempt(this, this.cpu, va, size, access, waiting, faulted);
-        if (outcome === REACHED) return;
-        if (outcome !== WAIT) break;
+        if (outcome === REACHED) return true;
+        if (outcome !== WAIT) return false;
         waiting = this.path.traps.waiting;
         faulted = false;
         this.machine.sleep(this.machine.uvm.waitChannel);
@@ -315,16 +339,13 @@ export class Process implements Caller, Context {
     } catch (error) {
       throw this.machine.stopAt(error);
     }
-    const signal = this.refused();
-    if (signal.errno === ENOMEM) this.drive(endProcess(this, signal.signal, null));
-    throw signal;
   }
 
   /** The signal for the access that has just been refused. */
   refused(): ProcessSignal {
     const { machine, pid } = this;
     const { va, access, errno } = this.path.traps.refusal;
-    const choice = signalFor(machine.profile, errno);
+    const choice = signalFor(machine.rules, errno);
     if (errno === ENOMEM) machine.print(`UVM: pid ${pid} killed: out of swap`);
     if (machine.events.watched)
       machine.events.emit('proc.signal', pid, choice.signal, choice.code, va);

@@ -2,7 +2,7 @@ import { EACCES, EFAULT, EINVAL, EIO, ENOMEM, ENOSPC } from '@uvmkit/pmap';
 import { i386 } from '@uvmkit/pmap-i386';
 import { MAP_ANON, MAP_PRIVATE, MAP_SHARED } from '@uvmkit/uvm-core';
 import { describe, expect, it } from 'vitest';
-import { O_RDONLY, O_RDWR } from './descriptors.ts';
+import { O_RDONLY, O_RDWR } from './open-file.ts';
 import { Machine, type MachineOptions } from './machine.ts';
 import { terminationSignal } from './process-calls.ts';
 import {

@@ -1,15 +1,19 @@
 import type { Prot, Va } from '@uvmkit/pmap';
 import type { Inherit, Sleeping } from '@uvmkit/uvm-core';
 import type { Cpu } from './cpu.ts';
+import type { PairResult } from './file-calls.ts';
 import type { Image } from './image.ts';
+import type { Limit } from './limits.ts';
 import type { Process } from './process.ts';
 import type { SyscallResult } from './result.ts';
+import type { Disposition } from './signal-calls.ts';
 import { SystemCalls } from './system-calls.ts';
 import type { ThreadBody } from './thread.ts';
 
 /** The calls of a process that no thread of the machine's makes. */
 class PlainCalls extends SystemCalls {
   readonly process: Process;
+  readonly thread: null = null;
 
   constructor(process: Process) {
     super();
@@ -18,10 +22,6 @@ class PlainCalls extends SystemCalls {
 
   get cpu(): Cpu {
     return this.process.cpu;
-  }
-
-  protected get thread(): null {
-    return null;
   }
 }
 
@@ -33,11 +33,12 @@ class PlainCalls extends SystemCalls {
  */
 export class Syscalls {
   readonly #process: Process;
-  readonly #calls: SystemCalls;
+  /** The same calls in their sleeping form, as a handler gets them. */
+  readonly calls: SystemCalls;
 
   constructor(process: Process) {
     this.#process = process;
-    this.#calls = new PlainCalls(process);
+    this.calls = new PlainCalls(process);
   }
 
   #drive<T>(call: Sleeping<T>): T {
@@ -45,110 +46,138 @@ export class Syscalls {
   }
 
   mmap(addr: Va, length: number, prot: Prot, flags: number, fd = -1, offset = 0): SyscallResult {
-    return this.#drive(this.#calls.mmap(addr, length, prot, flags, fd, offset));
+    return this.#drive(this.calls.mmap(addr, length, prot, flags, fd, offset));
   }
 
   munmap(addr: Va, length: number): SyscallResult {
-    return this.#drive(this.#calls.munmap(addr, length));
+    return this.#drive(this.calls.munmap(addr, length));
   }
 
   mprotect(addr: Va, length: number, prot: Prot): SyscallResult {
-    return this.#drive(this.#calls.mprotect(addr, length, prot));
+    return this.#drive(this.calls.mprotect(addr, length, prot));
   }
 
   minherit(addr: Va, length: number, inherit: Inherit): SyscallResult {
-    return this.#drive(this.#calls.minherit(addr, length, inherit));
+    return this.#drive(this.calls.minherit(addr, length, inherit));
   }
 
   madvise(addr: Va, length: number, advice: number): SyscallResult {
-    return this.#drive(this.#calls.madvise(addr, length, advice));
+    return this.#drive(this.calls.madvise(addr, length, advice));
   }
 
   mlock(addr: Va, length: number): SyscallResult {
-    return this.#drive(this.#calls.mlock(addr, length));
+    return this.#drive(this.calls.mlock(addr, length));
   }
 
   munlock(addr: Va, length: number): SyscallResult {
-    return this.#drive(this.#calls.munlock(addr, length));
+    return this.#drive(this.calls.munlock(addr, length));
   }
 
   mlockall(flags: number): SyscallResult {
-    return this.#drive(this.#calls.mlockall(flags));
+    return this.#drive(this.calls.mlockall(flags));
   }
 
   munlockall(): SyscallResult {
-    return this.#drive(this.#calls.munlockall());
+    return this.#drive(this.calls.munlockall());
   }
 
   brk(end: Va): SyscallResult {
-    return this.#drive(this.#calls.brk(end));
+    return this.#drive(this.calls.brk(end));
   }
 
   mincore(addr: Va, length: number, vec: Va): SyscallResult {
-    return this.#drive(this.#calls.mincore(addr, length, vec));
+    return this.#drive(this.calls.mincore(addr, length, vec));
   }
 
   msync(addr: Va, length: number, flags: number): SyscallResult {
-    return this.#drive(this.#calls.msync(addr, length, flags));
+    return this.#drive(this.calls.msync(addr, length, flags));
   }
 
   open(name: string, flags: number, mode = 0o600): SyscallResult {
-    return this.#drive(this.#calls.open(name, flags, mode));
+    return this.#drive(this.calls.open(name, flags, mode));
   }
 
   close(fd: number): SyscallResult {
-    return this.#drive(this.#calls.close(fd));
+    return this.#drive(this.calls.close(fd));
   }
 
   dup(fd: number): SyscallResult {
-    return this.#drive(this.#calls.dup(fd));
+    return this.#drive(this.calls.dup(fd));
   }
 
   unlink(name: string): SyscallResult {
-    return this.#drive(this.#calls.unlink(name));
+    return this.#drive(this.calls.unlink(name));
   }
 
   read(fd: number, va: Va, length: number): SyscallResult {
-    return this.#drive(this.#calls.read(fd, va, length));
+    return this.#drive(this.calls.read(fd, va, length));
   }
 
   pread(fd: number, va: Va, length: number, offset: number): SyscallResult {
-    return this.#drive(this.#calls.pread(fd, va, length, offset));
+    return this.#drive(this.calls.pread(fd, va, length, offset));
   }
 
   write(fd: number, va: Va, length: number): SyscallResult {
-    return this.#drive(this.#calls.write(fd, va, length));
+    return this.#drive(this.calls.write(fd, va, length));
   }
 
   pwrite(fd: number, va: Va, length: number, offset: number): SyscallResult {
-    return this.#drive(this.#calls.pwrite(fd, va, length, offset));
+    return this.#drive(this.calls.pwrite(fd, va, length, offset));
   }
 
   lseek(fd: number, offset: number, whence: number): SyscallResult {
-    return this.#drive(this.#calls.lseek(fd, offset, whence));
+    return this.#drive(this.calls.lseek(fd, offset, whence));
   }
 
   ftruncate(fd: number, size: number): SyscallResult {
-    return this.#drive(this.#calls.ftruncate(fd, size));
+    return this.#drive(this.calls.ftruncate(fd, size));
   }
 
   fsync(fd: number): SyscallResult {
-    return this.#drive(this.#calls.fsync(fd));
+    return this.#drive(this.calls.fsync(fd));
   }
 
   fork(body: ThreadBody | null = null, shareSpace = false): SyscallResult {
-    return this.#drive(this.#calls.fork(body, shareSpace));
+    return this.#drive(this.calls.fork(body, shareSpace));
   }
 
   exec(image: Image = {}): SyscallResult {
-    return this.#drive(this.#calls.exec(image));
+    return this.#drive(this.calls.exec(image));
   }
 
   exit(code = 0): SyscallResult {
-    return this.#drive(this.#calls.exit(code));
+    return this.#drive(this.calls.exit(code));
   }
 
-  wait4(pid?: number): SyscallResult & { readonly status: number } {
-    return this.#drive(this.#calls.wait4(pid));
+  wait4(pid?: number, options?: number): SyscallResult & { readonly status: number } {
+    return this.#drive(this.calls.wait4(pid, options));
+  }
+
+  vfork(body: ThreadBody): SyscallResult {
+    return this.#drive(this.calls.vfork(body));
+  }
+
+  sigaction(signal: number, action: Disposition): SyscallResult {
+    return this.#drive(this.calls.sigaction(signal, action));
+  }
+
+  kill(pid: number, signal: number): SyscallResult {
+    return this.#drive(this.calls.kill(pid, signal));
+  }
+
+  getrlimit(resource: number): SyscallResult & Limit {
+    return this.#drive(this.calls.getrlimit(resource));
+  }
+
+  setrlimit(resource: number, limit: Limit): SyscallResult {
+    return this.#drive(this.calls.setrlimit(resource, limit));
+  }
+
+  pipe(): PairResult {
+    return this.#drive(this.calls.pipe());
+  }
+
+  socketpair(): PairResult {
+    return this.#drive(this.calls.socketpair());
   }
 }

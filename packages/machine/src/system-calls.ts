@@ -5,24 +5,27 @@ import {
   sysBreak,
   sysMadvise,
   sysMinherit,
-  sysMlock,
   sysMlockall,
-  sysMmap,
-  sysMprotect,
-  sysMsync,
-  sysMunlock,
   sysMunlockall,
-  sysMunmap,
 } from '@uvmkit/uvm-core';
 import type { Errno } from '@uvmkit/pmap';
 import type { Context } from './context.ts';
 import type { Cpu } from './cpu.ts';
 import * as files from './file-calls.ts';
 import type { Image } from './image.ts';
-import { mincore } from './memory-calls.ts';
+import { getrlimit, type Limit, setrlimit } from './limits.ts';
+import * as memory from './memory-calls.ts';
+import { mlock, munlock } from './mlock-calls.ts';
 import type { Process } from './process.ts';
-import { endProcess, exec, exitStatus, fork, wait4, WAIT_ANY } from './process-calls.ts';
+import { endProcess, exec, exitStatus, fork, vfork, wait4, WAIT_ANY } from './process-calls.ts';
 import { resultOf, type SyscallResult, succeeded } from './result.ts';
+import {
+  type Disposition,
+  kill,
+  sigaction,
+  takeSignals,
+  waitWhileStopped,
+} from './signal-calls.ts';
 import type { Thread, ThreadBody } from './thread.ts';
 
 /** Virtual ns that a system call takes beside what it waits for. */
@@ -39,15 +42,22 @@ export const SYS = {
   wait4: 7,
   unlink: 10,
   break: 17,
+  ptrace: 26,
+  kill: 37,
   dup: 41,
+  pipe: 42,
   execve: 59,
+  vfork: 66,
   munmap: 73,
   mprotect: 74,
   madvise: 75,
   mincore: 78,
   fsync: 95,
+  socketpair: 135,
   pread: 173,
   pwrite: 174,
+  getrlimit: 194,
+  setrlimit: 195,
   mmap: 197,
   lseek: 199,
   ftruncate: 201,
@@ -57,6 +67,7 @@ export const SYS = {
   munlockall: 243,
   minherit: 273,
   msync: 277,
+  sigaction: 291,
 } as const;
 
 /**
@@ -67,7 +78,9 @@ export abstract class SystemCalls implements Context {
   abstract readonly process: Process;
   abstract readonly cpu: Cpu;
   /** The thread that calls, or null for plain calls. */
-  protected abstract get thread(): Thread | null;
+  abstract readonly thread: Thread | null;
+  /** Signals whose handlers run now. */
+  readonly handling: Set<number> = new Set();
 
   /** Makes one call: counts it, takes the interrupts that are due, reports it. */
   protected *enter<T extends SyscallResult>(number: number, call: Sleeping<T>): Sleeping<T> {
@@ -75,6 +88,10 @@ export abstract class SystemCalls implements Context {
     uvm.exp.syscalls++;
     clock.charge(SYSCALL_TIME);
     if (clock.due) clock.runDue();
+    if (this.thread === null) {
+      if (this.process.stopSignal !== 0) yield* waitWhileStopped(this);
+      if (this.process.pending.length > 0) yield* takeSignals(this);
+    }
     const result = yield* call;
     if (uvm.events.watched) uvm.events.emit('proc.syscall', this.process.pid, number, result.error);
     return result;
@@ -99,20 +116,16 @@ export abstract class SystemCalls implements Context {
     fd = -1,
     offset = 0,
   ): Sleeping<SyscallResult> {
-    const call = sysMmap(this.#uvm, this.process, addr, length, prot, flags, fd, offset);
+    const call = memory.mmap(this, addr, length, prot, flags, fd, offset);
     return yield* this.enter(SYS.mmap, call);
   }
 
   *munmap(addr: Va, length: number): Sleeping<SyscallResult> {
-    return yield* this.#errno(
-      SYS.munmap,
-      this.#thenReclaim(sysMunmap(this.#uvm, this.process, addr, length)),
-    );
+    return yield* this.#errno(SYS.munmap, this.#thenReclaim(memory.munmap(this, addr, length)));
   }
 
   *mprotect(addr: Va, length: number, prot: Prot): Sleeping<SyscallResult> {
-    const call = sysMprotect(this.#uvm, this.process, addr, length, prot);
-    return yield* this.#errno(SYS.mprotect, call);
+    return yield* this.#errno(SYS.mprotect, memory.mprotect(this, addr, length, prot));
   }
 
   *minherit(addr: Va, length: number, inherit: Inherit): Sleeping<SyscallResult> {
@@ -126,11 +139,11 @@ export abstract class SystemCalls implements Context {
   }
 
   *mlock(addr: Va, length: number): Sleeping<SyscallResult> {
-    return yield* this.#errno(SYS.mlock, sysMlock(this.#uvm, this.process, addr, length));
+    return yield* this.#errno(SYS.mlock, mlock(this, addr, length));
   }
 
   *munlock(addr: Va, length: number): Sleeping<SyscallResult> {
-    return yield* this.#errno(SYS.munlock, sysMunlock(this.#uvm, this.process, addr, length));
+    return yield* this.#errno(SYS.munlock, munlock(this, addr, length));
   }
 
   *mlockall(flags: number): Sleeping<SyscallResult> {
@@ -148,12 +161,11 @@ export abstract class SystemCalls implements Context {
 
   /** Stores one byte a page at `vec`: 1 if the page is in memory. */
   *mincore(addr: Va, length: number, vec: Va): Sleeping<SyscallResult> {
-    return yield* this.#errno(SYS.mincore, mincore(this, addr, length, vec));
+    return yield* this.#errno(SYS.mincore, memory.mincore(this, addr, length, vec));
   }
 
   *msync(addr: Va, length: number, flags: number): Sleeping<SyscallResult> {
-    const call = sysMsync(this.#uvm, this.process, addr, length, flags);
-    return yield* this.#errno(SYS.msync, call);
+    return yield* this.#errno(SYS.msync, memory.msync(this, addr, length, flags));
   }
 
   // Files.
@@ -172,6 +184,22 @@ export abstract class SystemCalls implements Context {
     return yield* this.enter(
       SYS.dup,
       immediately(() => files.dup(this, fd)),
+    );
+  }
+
+  /** The value is one descriptor, `second` the other: what is written to either is read from the other. */
+  *pipe(): Sleeping<files.PairResult> {
+    return yield* this.enter(
+      SYS.pipe,
+      immediately(() => files.pipe(this)),
+    );
+  }
+
+  /** Likewise: NetBSD's pipes and its stream sockets are alike here. */
+  *socketpair(): Sleeping<files.PairResult> {
+    return yield* this.enter(
+      SYS.socketpair,
+      immediately(() => files.pipe(this)),
     );
   }
 
@@ -225,6 +253,11 @@ export abstract class SystemCalls implements Context {
     return yield* this.enter(SYS.fork, fork(this, body, shareSpace));
   }
 
+  /** As fork, but in this process' space; it sleeps until the child has one of its own or has ended. */
+  *vfork(body: ThreadBody): Sleeping<SyscallResult> {
+    return yield* this.enter(SYS.vfork, vfork(this, body));
+  }
+
   /** Replaces the address space by a new image. */
   *exec(image: Image = {}): Sleeping<SyscallResult> {
     return yield* this.enter(SYS.execve, exec(this, image, this.thread));
@@ -238,15 +271,48 @@ export abstract class SystemCalls implements Context {
     );
   }
 
-  /** Waits for a child to end; the value is its pid. */
-  *wait4(pid: number = WAIT_ANY): Sleeping<SyscallResult & { readonly status: number }> {
-    return yield* this.enter(SYS.wait4, wait4(this, pid, this.thread));
+  /** Waits for a child to end, or to be stopped; the value is its pid. */
+  *wait4(
+    pid: number = WAIT_ANY,
+    options = 0,
+  ): Sleeping<SyscallResult & { readonly status: number }> {
+    return yield* this.enter(SYS.wait4, wait4(this, pid, options));
+  }
+
+  // Signals and limits.
+
+  /** What to do with a signal from now on. */
+  *sigaction(signal: number, action: Disposition): Sleeping<SyscallResult> {
+    return yield* this.enter(
+      SYS.sigaction,
+      immediately(() => resultOf(sigaction(this, signal, action))),
+    );
+  }
+
+  /** Sends a signal. */
+  *kill(pid: number, signal: number): Sleeping<SyscallResult> {
+    return yield* this.enter(
+      SYS.kill,
+      immediately(() => resultOf(kill(this, pid, signal))),
+    );
+  }
+
+  /** `soft` and `hard` of the result are the limit, Infinity for none. */
+  *getrlimit(resource: number): Sleeping<SyscallResult & Limit> {
+    return yield* this.enter(
+      SYS.getrlimit,
+      immediately(() => getrlimit(this, resource)),
+    );
+  }
+
+  *setrlimit(resource: number, limit: Limit): Sleeping<SyscallResult> {
+    return yield* this.enter(SYS.setrlimit, setrlimit(this, resource, limit));
   }
 
   /** The last mapping of a file without a name may just have gone. */
   *#thenReclaim(call: Sleeping<Errno>): Sleeping<Errno> {
     const error = yield* call;
-    yield* this.process.machine.fs.reclaim();
+    yield* this.process.machine.reclaim();
     return error;
   }
 }
@@ -262,6 +328,6 @@ function* thenSucceed(call: Sleeping<void>): Sleeping<SyscallResult> {
 
 /** A call that never sleeps, in the form of those that may. */
 // oxlint-disable-next-line require-yield -- it has nothing to wait for
-function* immediately(call: () => SyscallResult): Sleeping<SyscallResult> {
+function* immediately<T extends SyscallResult>(call: () => T): Sleeping<T> {
   return call();
 }

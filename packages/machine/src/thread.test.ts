@@ -2,7 +2,7 @@ import { ECHILD } from '@uvmkit/pmap';
 import { i386 } from '@uvmkit/pmap-i386';
 import { MAP_ANON, MAP_PRIVATE, MAP_SHARED } from '@uvmkit/uvm-core';
 import { describe, expect, it } from 'vitest';
-import { O_APPEND, O_CREAT, O_RDWR } from './descriptors.ts';
+import { O_APPEND, O_CREAT, O_RDWR } from './open-file.ts';
 import { Machine, type MachineOptions } from './machine.ts';
 import type { Process } from './process.ts';
 import { exitCode, terminationSignal } from './process-calls.ts';

@@ -11,6 +11,7 @@ import {
 } from '@uvmkit/pmap';
 import { type Sleeping, WAIT, type WaitChannel } from '@uvmkit/uvm-core';
 import { REACHED } from './access.ts';
+import { sleepInterruptibly } from './context.ts';
 import { pageRest } from './copy.ts';
 import type { Cpu } from './cpu.ts';
 import type { Process } from './process.ts';
@@ -19,6 +20,7 @@ import type { SyscallResult } from './result.ts';
 import { CHANNEL_PREEMPT, type Sleeper } from './scheduler.ts';
 import { ProcessSignal } from './signal.ts';
 import { SystemCalls } from './system-calls.ts';
+import { MOST_HANDLED, takeSignals, trapSignal, waitWhileStopped } from './signal-calls.ts';
 import { ThreadDeath } from './thread-death.ts';
 import type { WaitingFault } from './trap.ts';
 
@@ -41,11 +43,15 @@ const PREEMPT_ONE_IN = 4;
  */
 export class Thread extends SystemCalls implements Sleeper {
   readonly process: Process;
+  readonly thread: Thread = this;
   cpu: Cpu;
   /** True once the body has returned or been ended. */
   done = false;
   /** True if the thread is to end when it next leaves the kernel. */
   killed = false;
+  /** True while it sleeps so that a signal may wake it. */
+  interruptible = false;
+  #channel: WaitChannel = CHANNEL_PREEMPT;
   readonly #body: Generator<WaitChannel, void, void>;
 
   constructor(process: Process, body: ThreadBody) {
@@ -64,6 +70,7 @@ export class Thread extends SystemCalls implements Sleeper {
     process.loadUnlessEnding();
     const step = this.#body.next();
     if (step.done !== true) {
+      this.#channel = step.value;
       if (step.value === CHANNEL_PREEMPT) this.awaken();
       else machine.park(step.value, this);
       return;
@@ -76,6 +83,14 @@ export class Thread extends SystemCalls implements Sleeper {
 
   awaken(): void {
     this.process.machine.scheduler.ready(this);
+  }
+
+  /** Wakes it if it sleeps in a way that a signal may end. */
+  interrupt(): void {
+    if (!this.interruptible) return;
+    this.interruptible = false;
+    this.process.machine.scheduler.forget(this.#channel, this);
+    this.awaken();
   }
 
   *#run(body: ThreadBody): Generator<WaitChannel, void, void> {
@@ -101,8 +116,14 @@ export class Thread extends SystemCalls implements Sleeper {
   }
 
   *#maybePreempt(): Sleeping<void> {
-    if (this.process.machine.random.below(PREEMPT_ONE_IN) === 0) yield CHANNEL_PREEMPT;
+    const { process } = this;
+    if (process.machine.random.below(PREEMPT_ONE_IN) === 0) yield CHANNEL_PREEMPT;
     this.#leaveKernel();
+    if (process.stopSignal !== 0) {
+      yield* waitWhileStopped(this);
+      this.#leaveKernel();
+    }
+    if (process.pending.length > 0) yield* takeSignals(this);
   }
 
   /** Sleeps for so many ns of virtual time. */
@@ -114,7 +135,7 @@ export class Thread extends SystemCalls implements Sleeper {
       over = true;
       machine.scheduler.wakeup(channel);
     });
-    while (!over) yield channel;
+    while (!over) if (yield* sleepInterruptibly(this, channel)) break;
     this.#leaveKernel();
   }
 
@@ -126,10 +147,6 @@ export class Thread extends SystemCalls implements Sleeper {
     const result = yield* super.enter(number, call);
     this.#leaveKernel();
     return result;
-  }
-
-  protected override get thread(): Thread {
-    return this;
   }
 
   // Accesses in user mode.
@@ -220,17 +237,23 @@ export class Thread extends SystemCalls implements Sleeper {
     const { path, uvm } = process.machine;
     const access: Access = prot | ACCESS_USER;
     let waiting: WaitingFault | null = null;
-    for (;;) {
+    for (let handled = 0; ;) {
       const outcome = path.attempt(process, this.cpu, va, size, access, waiting, false);
       if (outcome === REACHED) return;
-      if (outcome !== WAIT) break;
-      waiting = path.traps.waiting;
-      yield uvm.waitChannel;
+      if (outcome === WAIT) {
+        waiting = path.traps.waiting;
+        yield uvm.waitChannel;
+        this.#leaveKernel();
+        continue;
+      }
+      const signal = process.refused();
+      if (signal.errno === ENOMEM) {
+        yield* endProcess(process, signal.signal, this);
+        throw new ThreadDeath();
+      }
+      if (handled++ >= MOST_HANDLED || !(yield* trapSignal(this, signal))) throw signal;
       this.#leaveKernel();
+      waiting = null;
     }
-    const signal = process.refused();
-    if (signal.errno !== ENOMEM) throw signal;
-    yield* endProcess(process, signal.signal, this);
-    throw new ThreadDeath();
   }
 }
