@@ -26,3 +26,6 @@ export * from './uvm.ts';
 export * from './vnode-io.ts';
 export * from './vnode.ts';
 export * from './wire.ts';
+export * from './wiring/policy.ts';
+export * from './wiring/wire.ts';
+export * from './wiring/wiremax.ts';

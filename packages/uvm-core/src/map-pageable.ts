@@ -11,13 +11,7 @@ import { amapCopy } from './amap-copy.ts';
 import type { MapEntry } from './entry.ts';
 import { mapBusy, mapLock, mapLookup, mapUnbusy, type VmMap } from './map.ts';
 import { clipEnd, clipStart } from './map-clip.ts';
-import {
-  type Sleeping,
-  UVM_ET_NEEDSCOPY,
-  UVM_ET_SUBMAP,
-  VM_FAULT_WIREMAX,
-  VM_MAP_WIREFUTURE,
-} from './types.ts';
+import { type Sleeping, UVM_ET_NEEDSCOPY, UVM_ET_SUBMAP, VM_MAP_WIREFUTURE } from './types.ts';
 import type { Uvm } from './uvm.ts';
 import { faultWire, unwireEntry } from './wire.ts';
 
@@ -44,9 +38,7 @@ export function* mapUnwire(uvm: Uvm, map: VmMap, start: Va, end: Va): Sleeping<E
 }
 
 /**
- * Wires a range (`uvm_map_pageable`), at the maximum protection since the commit of 31 December 2001:
- * every private page that could ever be written is the process' own before it is wired, so that
- * nobody's promotion of the object's page can take the mapping away.
+ * Wires a range (`uvm_map_pageable`), at the protection that the wiring policy says.
  *
  * @returns EFAULT if nothing is mapped at `start`; EINVAL for a hole or PROT_NONE; the fault's error, with nothing wired
  */
@@ -81,14 +73,7 @@ export function* mapWire(uvm: Uvm, map: VmMap, start: Va, end: Va): Sleeping<Err
   mapBusy(map);
   for (entry = head; entry !== beyond; entry = entry.next) {
     if (entry.wiredCount !== 1) continue;
-    const error = yield* faultWire(
-      uvm,
-      map,
-      entry.start,
-      entry.end,
-      VM_FAULT_WIREMAX,
-      entry.maxProtection,
-    );
+    const error = yield* lockEntry(uvm, map, entry);
     if (error === 0) continue;
     mapUnbusy(uvm, map);
     undoWiring(uvm, map, head, entry, beyond, false);
@@ -138,14 +123,7 @@ export function* mapWireAll(
   for (let entry = map.header.next; entry !== map.header; entry = entry.next) {
     if (entry.wiredCount !== 1) continue;
     if (entry.protection === VM_PROT_NONE && !uvm.quirks.wireAllFaultsNone) continue;
-    const error = yield* faultWire(
-      uvm,
-      map,
-      entry.start,
-      entry.end,
-      VM_FAULT_WIREMAX,
-      entry.maxProtection,
-    );
+    const error = yield* lockEntry(uvm, map, entry);
     if (error === 0) continue;
     mapUnbusy(uvm, map);
     undoWiring(uvm, map, map.header.next, entry, map.header, true);
@@ -155,6 +133,13 @@ export function* mapWireAll(
   return 0;
 }
 
+/** Wires every page of an entry that has just been counted as locked, as the policy has it. */
+function lockEntry(uvm: Uvm, map: VmMap, entry: MapEntry): Sleeping<Errno> {
+  const { faultType } = uvm.wiring;
+  const prot = uvm.wiring.lockProtection(entry);
+  return faultWire(uvm, map, entry.start, entry.end, faultType, prot, 1);
+}
+
 /** An entry that may be written one day gets its own amap before it is wired. */
 function resolveNeedsCopy(uvm: Uvm, map: VmMap, entry: MapEntry, start: Va, end: Va): void {
   if (
@@ -162,7 +147,7 @@ function resolveNeedsCopy(uvm: Uvm, map: VmMap, entry: MapEntry, start: Va, end:
     (entry.etype & (UVM_ET_SUBMAP | UVM_ET_NEEDSCOPY)) !== UVM_ET_NEEDSCOPY
   )
     return;
-  if ((entry.maxProtection & VM_PROT_WRITE) !== 0 || entry.object === null)
+  if ((uvm.wiring.lockProtection(entry) & VM_PROT_WRITE) !== 0 || entry.object === null)
     amapCopy(uvm, map, entry, true, start, end);
 }
 

@@ -154,6 +154,12 @@ describe('mmap', () => {
     expect(proc.mmap({ addr: layout.userMax + PAGE, length: PAGE }).error).toBe(ENOMEM);
   });
 
+  it('rounds a hint in the last page of all around to the lowest address', () => {
+    const { proc, layout } = setup();
+    const flags = MAP_ANON | MAP_SHARED;
+    expect(proc.map({ addr: 2 ** 32 - 1, length: PAGE, flags })).toBe(layout.userMin);
+  });
+
   it('asks for no cache colour for anonymous memory, and for the file’s own', () => {
     const { proc, fd } = setup({ alias: 4 * PAGE });
     const first = proc.map({ length: PAGE, flags: MAP_ANON | MAP_SHARED });

@@ -150,7 +150,7 @@ export function* sysMmap(
   if (fixed) {
     addr -= pageoff;
     if (addr % uvm.pageSize !== 0 || addr < userMin || addr + size > userMax) return failed(EINVAL);
-  } else addr = Math.max(uvm.round(addr), uvm.round(space.dataAddress + maxDataSize));
+  } else addr = roundHint(uvm, Math.max(addr, uvm.round(space.dataAddress + maxDataSize)));
 
   let maxProt = VM_PROT_ALL;
   let vnode: Vnode | null = null;
@@ -200,6 +200,13 @@ export function* sysMmap(
     if (error !== 0) return failed(error);
   }
   return { error: 0, value: mapped.start + pageoff };
+}
+
+/** round_page of a hint, as wide as the architecture's addresses: from their last page it wraps around to 0. */
+function roundHint(uvm: Uvm, addr: Va): Va {
+  const rounded = uvm.round(addr);
+  const narrow = uvm.md.port.layout.pointerSize === 4;
+  return (narrow ? rounded < 2 ** 32 : Number.isSafeInteger(rounded)) ? rounded : 0;
 }
 
 /** What an open file's mode makes of a mapping's rights. */

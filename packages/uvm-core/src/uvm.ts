@@ -33,6 +33,8 @@ import {
   WAIT,
   type WaitChannel,
 } from './types.ts';
+import type { WiringPolicy } from './wiring/policy.ts';
+import { wiremaxPolicy } from './wiring/wiremax.ts';
 
 /** Behaviour of the 2001 kernel that looks like a bug. All are off; on, UVM does what NetBSD did. */
 export interface Quirks {
@@ -82,6 +84,8 @@ export interface UvmOptions {
   /** Whether faults map resident neighbours; true if not given. */
   readonly faultAhead?: boolean;
   readonly quirks?: Partial<Quirks>;
+  /** What mlock(2) does; `wiremaxPolicy` if not given. */
+  readonly wiring?: WiringPolicy;
 }
 
 /** Whoever frees memory: woken when it gets short. */
@@ -108,6 +112,7 @@ export class Uvm {
   readonly pageSize: number;
   readonly quirks: Quirks;
   readonly faultAhead: boolean;
+  readonly wiring: WiringPolicy;
   /** The fault in progress. */
   readonly fault: FaultInfo = new FaultInfo();
   /** What to sleep on, after something answered WAIT. */
@@ -130,6 +135,7 @@ export class Uvm {
     this.pageSize = memory.pageSize;
     this.quirks = { ...DEFAULT_QUIRKS, ...options.quirks };
     this.faultAhead = options.faultAhead ?? true;
+    this.wiring = options.wiring ?? wiremaxPolicy;
     this.#wakeup = options.wakeup;
     const colours = options.colours ?? 1;
     if (colours < 1 || (colours & (colours - 1)) !== 0)

@@ -3,7 +3,7 @@ import type { MapEntry } from './entry.ts';
 import { uvmFault, uvmRefault } from './fault.ts';
 import { mapFloor, type VmMap } from './map.ts';
 import { NO_PAGE } from './page.ts';
-import { type FaultType, type Sleeping, VM_FAULT_WIREMAX, VM_MAP_INTRSAFE, WAIT } from './types.ts';
+import { type FaultType, type Sleeping, VM_MAP_INTRSAFE, WAIT } from './types.ts';
 import type { Uvm } from './uvm.ts';
 
 /**
@@ -12,6 +12,7 @@ import type { Uvm } from './uvm.ts';
  *
  * @param type VM_FAULT_WIRE or VM_FAULT_WIREMAX
  * @param access the rights to fault with
+ * @param counted how much of the entries' wired count is this wiring: 1 for a lock, 0 for a transient one
  */
 export function* faultWire(
   uvm: Uvm,
@@ -20,6 +21,7 @@ export function* faultWire(
   end: Va,
   type: FaultType,
   access: Prot,
+  counted = 0,
 ): Sleeping<Errno> {
   if (start > end) return EFAULT;
   if (uvm.events.watched) uvm.events.emit('uvm.wire', map.id, start, end, type);
@@ -30,9 +32,9 @@ export function* faultWire(
       error = uvmRefault(uvm, map, va, type, access);
     }
     if (error !== 0) {
-      // WIREMAX has been counted in the entry, for every page of it; the 2001 kernel forgot that here, and the
+      // A lock has been counted in the entry, for every page of it; the 2001 kernel forgot that here, and the
       // mappings stayed wired over pages that were not.
-      if (va !== start) faultUnwire(uvm, map, start, va, type === VM_FAULT_WIREMAX ? 1 : 0);
+      if (va !== start) faultUnwire(uvm, map, start, va, counted);
       return error;
     }
   }

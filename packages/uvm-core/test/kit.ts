@@ -43,6 +43,7 @@ import type { UvmObject } from '../src/object.ts';
 import { spaceAlloc, spaceFork, spaceFree, type Vmspace } from '../src/space.ts';
 import { type Sleeping, WAIT, type WaitChannel } from '../src/types.ts';
 import { type Quirks, Uvm } from '../src/uvm.ts';
+import type { WiringPolicy } from '../src/wiring/policy.ts';
 import { FakeDisk, FakeFile, type FileOptions } from './disk.ts';
 import { Ideal, type IdealOptions, idealPort } from './ideal-pmap.ts';
 
@@ -64,6 +65,7 @@ export interface KitOptions extends IdealOptions {
   colours?: number;
   faultAhead?: boolean;
   quirks?: Partial<Quirks>;
+  wiring?: WiringPolicy;
 }
 
 /** Something that may sleep, under way. */
@@ -131,6 +133,7 @@ export class Kit {
       colours: options.colours ?? 1,
       faultAhead: options.faultAhead ?? true,
       quirks: options.quirks ?? {},
+      ...(options.wiring === undefined ? {} : { wiring: options.wiring }),
     });
     this.disk = new FakeDisk(this.memory);
   }

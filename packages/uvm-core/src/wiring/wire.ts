@@ -1,0 +1,13 @@
+import { VM_FAULT_WIRE } from '../types.ts';
+import type { WiringPolicy } from './policy.ts';
+
+/**
+ * Before 31 December 2001: a lock is made at the current protection. Read-only private memory is then locked as the
+ * file's own pages, which are everyone's: a tracer's write to another process' private mapping of the same page takes the
+ * locked mapping away, and unlocking it panics.
+ */
+export const wirePolicy: WiringPolicy = {
+  name: 'wire',
+  faultType: VM_FAULT_WIRE,
+  lockProtection: (entry) => entry.protection,
+};
