@@ -77,7 +77,9 @@ export function* mmap(
   const { map } = process.space;
   if (map.size + size > process.limits.addressSpace) return failed(ENOMEM);
   const overLock = prot !== VM_PROT_NONE && exceedsLock(context, size);
-  const result = yield* sysMmap(uvm, process, addr, length, prot, flags, fd, offset);
+  let result = yield* sysMmap(uvm, process, addr, length, prot, flags, fd, offset);
+  if (result.error === ENOMEM && !fixed && rules.mmapHintOptional)
+    result = yield* sysMmap(uvm, process, 0, length, prot, flags, fd, offset);
   return overLock && result.error === ENOMEM ? failed(rules.mmapOverLock) : result;
 }
 
@@ -113,8 +115,8 @@ export function* mprotect(context: Context, addr: Va, length: number, prot: Prot
   const { uvm, rules } = process.machine;
   if (rules.mprotectHole !== 0) {
     const range = userRange(uvm, addr, length);
-    if (typeof range !== 'number' && !mapCheckProt(process.space.map, range.start, range.end, 0))
-      return rules.mprotectHole;
+    if (typeof range === 'number') return range;
+    if (!mapCheckProt(process.space.map, range.start, range.end, 0)) return rules.mprotectHole;
   }
   return yield* sysMprotect(uvm, process, addr, length, prot);
 }

@@ -56,6 +56,13 @@ const ROWS: readonly (readonly [
     EINVAL,
     ({ process: p }) => p.sys.mmap(0, 10, 1, MAP_SHARED, open(p, O_RDONLY), 10),
   ],
+  [
+    'maps with a hint that leaves no room above it',
+    ENOMEM,
+    0,
+    ({ process: p }) => p.sys.mmap(userMax, PAGE, 3, MAP_ANON | MAP_PRIVATE),
+  ],
+  ['protects what wraps around', 0, EINVAL, ({ process: p }) => p.sys.mprotect(2 ** 32 - 1, 1, 1)],
   ['maps neither shared nor private', 0, EINVAL, ({ process: p }) => p.sys.mmap(0, 1, 3, MAP_ANON)],
   [
     'maps shared and private',

@@ -21,6 +21,8 @@ export interface Profile {
   readonly mmapOutside: Errno;
   /** Whether a file must be open for reading to be mapped, whatever the protection. */
   readonly mmapNeedsRead: boolean;
+  /** Whether mmap looks everywhere if there is no room from the hint on upwards. */
+  readonly mmapHintOptional: boolean;
   /** mmap under MCL_FUTURE of more than may be locked. */
   readonly mmapOverLock: Errno;
   /** munmap of no bytes. */
@@ -64,6 +66,7 @@ export const PROFILES: { readonly [name in ProfileName]: Profile } = {
     mmapOverflow: EINVAL,
     mmapOutside: EINVAL,
     mmapNeedsRead: false,
+    mmapHintOptional: false,
     mmapOverLock: ENOMEM,
     munmapNothing: 0,
     munmapUnaligned: 0,
@@ -89,6 +92,7 @@ export const PROFILES: { readonly [name in ProfileName]: Profile } = {
     mmapOverflow: EOVERFLOW,
     mmapOutside: ENOMEM,
     mmapNeedsRead: true,
+    mmapHintOptional: true,
     mmapOverLock: EAGAIN,
     munmapNothing: EINVAL,
     munmapUnaligned: EINVAL,
