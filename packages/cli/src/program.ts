@@ -3,9 +3,11 @@ import { PlacementError, TraceError } from '@uvmkit/replay';
 import { Command, CommanderError } from 'commander';
 import { architectureNames } from './architectures.ts';
 import { convertCommand, type ConvertFlags } from './convert-command.ts';
+import { addDdbCommand } from './ddb-command.ts';
 import { InputError } from './input-error.ts';
 import type { Io } from './io.ts';
 import { replayCommand, type ReplayFlags } from './replay-command.ts';
+import { addRowsCommand } from './rows-command.ts';
 import { memorySize, wholeNumber } from './values.ts';
 
 /** Exit codes: every check held; some did not; the input or the command line cannot be used. */
@@ -113,5 +115,7 @@ function makeProgram(io: Io, exit: (code: number) => void): Command {
     .action(async (log: string, out: string, flags: ConvertFlags) =>
       exit(await convertCommand(log, out, flags)),
     );
+  addRowsCommand(program, io, exit);
+  addDdbCommand(program, io, exit);
   return program;
 }
