@@ -47,9 +47,9 @@ export class Session {
 
   // UVM does not number amaps. Here they get numbers in the order of their making, as they are first looked for.
 
-  /** The number of a living amap. */
+  /** The number of an amap; −1 for one that was dead when it was first looked for, which nothing should refer to. */
   amapId(amap: Amap): number {
-    this.#numberAmaps();
+    if (!this.#amapIds.has(amap)) this.#numberAmaps();
     return this.#amapIds.get(amap) ?? -1;
   }
 
