@@ -22,6 +22,9 @@ import {
   ADVICE_FORWARD,
   type FaultType,
   type Outcome,
+  PAGE_NULL,
+  PGO_DONTCARE,
+  PGO_SYNCIO,
   UVM_ADV_SEQUENTIAL,
   UVM_ET_COPYONWRITE,
   UVM_ET_NEEDSCOPY,
@@ -167,6 +170,11 @@ function attempt(
   setRange(uvm, ufi, narrow || ufi.wireFault);
   const shadowed = ufi.anons[ufi.centre] !== NO_ANON;
   if (ufi.npages > 1) mapNeighbourAnons(uvm, ufi);
+  if (!shadowed && entry.object?.pgops.fault !== undefined) {
+    for (let i = 0; i < ufi.npages; i++)
+      ufi.pages[i] = ufi.anons[i] === NO_ANON ? PAGE_NULL : PGO_DONTCARE;
+    return entry.object.pgops.fault(uvm, ufi, ufi.pages, PGO_SYNCIO);
+  }
   const centrePage = entry.object === null || shadowed ? NO_PAGE : mapNeighbourPages(uvm, ufi);
   return shadowed ? faultAnon(uvm, ufi, ufi.anons[ufi.centre]!) : faultObject(uvm, ufi, centrePage);
 }

@@ -57,6 +57,8 @@ export class VmMap {
   timestamp = 0;
   /** Held across a sleep by one thread. */
   exclusive = false;
+  /** Nobody has run in it for long (20 seconds asleep, in 2001): set by whoever schedules. */
+  idle = false;
   /** Where threads wait for the map. */
   readonly channel: WaitChannel;
 

@@ -239,10 +239,14 @@ export class Pages implements PmapServices {
       this.#orphan(page);
       return;
     }
-    if ((this.flags[page]! & PG_TABLED) !== 0) this.remove(page);
+    if ((this.flags[page]! & PG_TABLED) !== 0) {
+      const object = this.#context.objectById(this.uobject[page]!);
+      if ((object.pgops.slotOf?.(object, this.offset[page]!) ?? 0) > 0) exp.swpgonly++;
+      this.remove(page);
+    }
     const anon = this.uanon[page]!;
     if (anon !== NO_OWNER && (this.pqflags[page]! & PQ_ANON) !== 0) {
-      if (anons.swslot[anon] !== 0) exp.swpgonly++;
+      if (anons.swslot[anon]! > 0) exp.swpgonly++;
       anons.page[anon] = NO_PAGE;
       exp.anonpages--;
     }

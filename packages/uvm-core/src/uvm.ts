@@ -10,10 +10,13 @@ import {
   type Va,
 } from '@uvmkit/pmap';
 import type { Amap } from './amap.ts';
+import type { Aobj } from './aobj.ts';
 import { Anons } from './anon.ts';
+import type { DeviceObject, MappableDevice } from './device.ts';
 import { Uvmexp } from './exp.ts';
 import { FaultInfo } from './fault.ts';
 import { VmMap } from './map.ts';
+import { Swap } from './swap.ts';
 import type { UvmObject } from './object.ts';
 import {
   NO_OWNER,
@@ -102,6 +105,11 @@ export class Uvm {
   readonly amaps: Set<Amap> = new Set();
   /** Every map there is. */
   readonly maps: Set<VmMap> = new Set();
+  readonly swap: Swap;
+  /** Objects of mapped devices. */
+  readonly devices: Map<MappableDevice, DeviceObject> = new Map();
+  /** Every anonymous object there is. */
+  readonly aobjs: Set<Aobj> = new Set();
   readonly kernelMap: VmMap;
   /** First kernel address without page tables yet (`uvm_maxkaddr`). */
   maxKernelVa: Va;
@@ -140,7 +148,8 @@ export class Uvm {
     exp.pageshift = memory.pageShift;
     exp.ncolors = colours;
     exp.colormask = colours - 1;
-    this.anons = new Anons(exp);
+    this.swap = new Swap(this);
+    this.anons = new Anons(exp, (slot) => this.swap.free(slot, 1));
     this.pages = new Pages({
       pmap: this.pmap,
       events,
@@ -245,8 +254,11 @@ export class Uvm {
     if ((flags & PG_WANTED) !== 0) this.wakeup(page);
     if ((flags & PG_RELEASED) === 0) return;
     const anon = pages.uanon[page]!;
+    const id = pages.uobject[page]!;
+    const object = id === NO_OWNER ? null : this.objectById(id);
     if (anon !== NO_OWNER && (pages.pqflags[page]! & PQ_ANON) !== 0)
       anons.free(anon, pages, this.pmap);
+    else if (object?.pgops.released !== undefined) object.pgops.released(this, object, page);
     else {
       this.pmap.pageProtect(pages.pageAddress(page), 0);
       pages.free(page);
@@ -264,6 +276,12 @@ export class Uvm {
     this.md.syncForDevice?.(pa, this.pageSize);
   }
 
+  /** Lets pmaps forget what maps without a thread of late had mapped: the first thing to do when memory is short. */
+  collectIdle(): void {
+    for (const map of this.maps)
+      if (map !== this.kernelMap && map.idle) this.pmap.collect(map.pmap);
+  }
+
   /** Deactivates a page that is in nobody's hands and not wired, on loan or inactive already. */
   deactivateIdle(page: number): void {
     const { pages } = this;
@@ -275,6 +293,43 @@ export class Uvm {
       return;
     this.pmap.clearReference(pages.pageAddress(page));
     pages.deactivate(page);
+  }
+
+  // Swap, for pages of either kind of owner.
+
+  /** Gives the page's swap slot back, if it has one; true if it had. The page is resident, so nothing is lost. */
+  dropSwapOf(page: number): boolean {
+    const old = this.setSwapOf(page, 0);
+    if (old <= 0) return false;
+    this.swap.free(old, 1);
+    return true;
+  }
+
+  /** Notes which slot holds the page's data, or will; returns the one that did. */
+  setSwapOf(page: number, slot: number): number {
+    const { pages, anons } = this;
+    if ((pages.pqflags[page]! & PQ_ANON) !== 0) {
+      const anon = pages.uanon[page]!;
+      const old = anons.swslot[anon]!;
+      anons.swslot[anon] = slot;
+      return old;
+    }
+    const id = pages.uobject[page]!;
+    if (id === NO_OWNER) return 0;
+    const object = this.objectById(id);
+    return object.pgops.setSlot?.(object, pages.offset[page]!, slot) ?? 0;
+  }
+
+  /** A pageout is done: frees the page, or, if its owner let it go meanwhile, the owner too. */
+  finishPageout(page: number): void {
+    const { pages } = this;
+    if ((pages.flags[page]! & PG_RELEASED) !== 0) {
+      this.unbusy(page);
+      return;
+    }
+    if ((pages.flags[page]! & PG_WANTED) !== 0) this.wakeup(page);
+    pages.flags[page]! &= ~(PG_BUSY | PG_WANTED);
+    pages.free(page);
   }
 
   /** The physical address of a page. */
