@@ -64,7 +64,6 @@ export function mapReplace(map: VmMap, start: Va, end: Va, entries: readonly Map
     map.size += entry.end - entry.start;
     after = entry;
   }
-  map.hint = map.header;
   if (wasFirstFree) map.firstFree = before;
   advanceFirstFree(map);
   return true;

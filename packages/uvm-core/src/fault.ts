@@ -133,9 +133,15 @@ function attempt(
 ): Outcome {
   const ufi = uvm.fault;
   if (map.exclusive) return uvm.wait(map.channel);
-  const entry = mapLookup(map, va);
+  let entry = mapLookup(map, va);
+  let home = map;
+  if (entry !== null && entry.submap !== null) {
+    // A part of the kernel's map that has a map of its own, with the same addresses.
+    home = entry.submap;
+    entry = mapLookup(home, va);
+  }
   if (entry === null) return EFAULT;
-  if ((map.flags & VM_MAP_PAGEABLE) === 0)
+  if ((home.flags & VM_MAP_PAGEABLE) === 0)
     throw new KernelPanic('uvm_fault: fault on non-pageable map', { map: map.id, va });
   const checkProt = type === VM_FAULT_WIREMAX ? entry.maxProtection : entry.protection;
   if ((checkProt & access) !== access) return EACCES;

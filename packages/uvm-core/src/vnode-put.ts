@@ -78,8 +78,10 @@ function putPage(uvm: Uvm, vnode: Vnode, page: number, flags: PagerFlags, range:
     writeCluster(uvm, vnode, page, flags, range);
     return;
   }
-  if ((flags & PGO_FREE) !== 0) pages.free(page);
-  else if ((flags & PGO_DEACTIVATE) !== 0) uvm.deactivateIdle(page);
+  if ((flags & PGO_FREE) !== 0) {
+    pages.free(page);
+    if ((flags & PGO_PAGEOUT) !== 0) uvm.exp.pdfreed++;
+  } else if ((flags & PGO_DEACTIVATE) !== 0) uvm.deactivateIdle(page);
 }
 
 /** Marks a page clean; true if it was dirty, and so must be written. */
