@@ -166,7 +166,7 @@ function attempt(
       // Changing the entry wants the write lock: wait for whoever keeps the map busy.
       if ((map.flags & VM_MAP_BUSY) !== 0) return uvm.waitForMap(map);
       map.timestamp++;
-      amapCopy(uvm, map, entry, true, va, va + uvm.pageSize);
+      amapCopy(uvm, home, entry, true, va, va + uvm.pageSize);
       uvm.exp.fltamcopy++;
       ufi.enterProt = entry.protection;
     } else ufi.enterProt &= ~VM_PROT_WRITE;
