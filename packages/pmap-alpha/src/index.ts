@@ -8,5 +8,5 @@ export * from './mmu.ts';
 export * from './pte.ts';
 export * from './vmparam.ts';
 export { AlphaPmap } from './pmap.ts';
-export { PGA_MODIFIED, PGA_REFERENCED, STOLE_PV, STOLE_TABLE } from './mappings.ts';
+export { PGA_MODIFIED, PGA_REFERENCED } from './mappings.ts';
 export { type ShootdownMode } from './shootdown.ts';

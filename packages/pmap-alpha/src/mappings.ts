@@ -1,4 +1,12 @@
-import { KernelPanic, PV_NONE, PvTable, type EventStream, type PmapServices } from '@uvmkit/pmap';
+import {
+  KernelPanic,
+  PV_NONE,
+  PvTable,
+  STEAL_MAPPING,
+  STEAL_TABLE,
+  type EventStream,
+  type PmapServices,
+} from '@uvmkit/pmap';
 import type { Cpus } from './cpus.ts';
 import { MMCSR_FOR, MMCSR_FOW } from './mmu.ts';
 import {
@@ -21,11 +29,6 @@ import { PAGE_SIZE, USEG_END } from './vmparam.ts';
 export const PGA_MODIFIED = 1;
 /** Attribute of a page: used since it was last cleared (PGA_REFERENCED). */
 export const PGA_REFERENCED = 2;
-
-/** `what` of a `pmap.steal` event: a pv entry was taken, and the mapping at `va` with it. */
-export const STOLE_PV = 0;
-/** `what` of a `pmap.steal` event: the level-3 table that maps `va` was taken. */
-export const STOLE_TABLE = 1;
 
 /**
  * Single mappings, from both sides: from the PTE, and from the page through its pv entries. Referenced and
@@ -186,7 +189,7 @@ export class Mappings {
         const page = va / PAGE_SIZE;
         if ((this.tables.memory.readLe32(entry3(lev3, page)) & PG_WIRED) !== 0) continue;
         if (this.remove(space, page, lev3, true)) this.cpus.syncIstream(space);
-        if (this.events.watched) this.events.emit('pmap.steal', space.id, va, STOLE_PV);
+        if (this.events.watched) this.events.emit('pmap.steal', space.id, va, STEAL_MAPPING);
         return true;
       }
     }
@@ -238,6 +241,6 @@ export class Mappings {
     this.tables.take(space, first, lev2, lev3);
     if (sync) this.cpus.syncIstream(space);
     if (this.events.watched)
-      this.events.emit('pmap.steal', space.id, first * PAGE_SIZE, STOLE_TABLE);
+      this.events.emit('pmap.steal', space.id, first * PAGE_SIZE, STEAL_TABLE);
   }
 }

@@ -2,6 +2,8 @@ import {
   ACCESS_USER,
   FAULT,
   FRONT_MISS,
+  SCOPE_ALL,
+  SCOPE_NONGLOBAL,
   mmuStats,
   TLB_MISS,
   Tlb,
@@ -56,11 +58,6 @@ export const TBISI = 1;
 export const TBISD = 2;
 /** PALcode `tbi`: one page's entries in both. */
 export const TBIS = 3;
-
-/** Scope of a `tlb.flush` event: everything. */
-export const FLUSH_ALL = 0;
-/** Scope of a `tlb.flush` event: all but global (ASM) entries. */
-export const FLUSH_PROCESS = 1;
 
 /** Bytes of a process control block (`alpha_pcb`), and the offsets of what concerns the MMU. */
 export const PCB_SIZE = 128;
@@ -345,14 +342,14 @@ export class AlphaMmu implements Mmu {
   tbia(): void {
     this.itb.flushAll();
     this.dtb.flushAll();
-    this.flushed(FLUSH_ALL);
+    this.flushed(SCOPE_ALL);
   }
 
   /** Drops every entry without ASM, whatever its ASN. */
   tbiap(): void {
     this.itb.flushNonGlobal();
     this.dtb.flushNonGlobal();
-    this.flushed(FLUSH_PROCESS);
+    this.flushed(SCOPE_NONGLOBAL);
   }
 
   /** Drops the page's ITB entry, if it is the current ASN's or matches all. */

@@ -1,15 +1,18 @@
 import {
   ACCESS_USER,
+  EventStream,
   KernelPanic,
   NO_PA,
   PMAP_KERNEL,
   PMAP_WIRED,
+  PhysicalMemory,
   TRAP_FAULT,
   VM_PROT_ALL,
   VM_PROT_EXECUTE,
 } from '@uvmkit/pmap';
 import { describe, expect, it, test } from 'vitest';
 import { Alpha, KVA, PAGE, READ, RW, TEXT, WRITE } from '../test/harness.ts';
+import { alpha } from './port.ts';
 import { MMCSR_FOR, MMCSR_FOW } from './mmu.ts';
 
 const FRAME = 0x345 * PAGE;
@@ -432,6 +435,19 @@ describe('kernel addresses', () => {
     a.check();
   });
 
+  it('cannot grow before init, when there are no pages for tables', () => {
+    let stolen = 0;
+    const { pmap } = alpha().boot({
+      memory: new PhysicalMemory(8 << 20, PAGE),
+      cpus: 1,
+      events: new EventStream(),
+      diagnostic: true,
+      steal: (bytes) => (stolen += bytes) - bytes,
+      print: () => {},
+    });
+    expect(() => pmap.growKernel!(KVA + (64 << 20))).toThrow(/pmap_growkernel: out of memory/);
+  });
+
   it('reach every page directly through K0SEG, which extract does not look at', () => {
     const a = new Alpha();
     const va = a.pmap.mapPoolPage(FRAME);
@@ -453,6 +469,7 @@ describe('kernel addresses', () => {
       wired: before.wired + 2,
     });
     expect(a.access(KVA, READ)).toMatchObject({ pa: FRAME + PAGE });
+    expect(a.machine.md.port.capabilities.kenterCounted).toBe(true);
     a.pmap.pageProtect(FRAME, 0);
     expect(a.pmap.extract(PMAP_KERNEL, KVA + 2 * PAGE)).toBe(FRAME);
     a.pmap.kremove(KVA, 4 * PAGE);

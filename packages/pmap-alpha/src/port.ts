@@ -2,7 +2,6 @@ import {
   VM_FAULT_INVALID,
   VM_PROT_READ,
   type BootServices,
-  type EventStream,
   type Fault,
   type MachineDependent,
   type Port,
@@ -53,6 +52,8 @@ function capabilities(settings: AlphaSettings): PortCapabilities {
     scarceTables: settings.pvEntries !== Number.POSITIVE_INFINITY,
     strictAlignment: true,
     pageProtectWired: settings.pageProtectWired,
+    clearReferenceWired: 'keeps',
+    kenterCounted: true,
     unwireMissing: 'panics',
   };
 }
@@ -64,7 +65,6 @@ class AlphaMachine implements MachineDependent {
   readonly mmus: readonly AlphaMmu[];
   readonly fault: Fault = { va: 0, access: VM_PROT_READ, type: VM_FAULT_INVALID, kernel: false };
   readonly #cpus: Cpus;
-  readonly #events: EventStream;
 
   constructor(port: Port, settings: AlphaSettings, boot: BootServices) {
     const { memory, events } = boot;
@@ -73,11 +73,7 @@ class AlphaMachine implements MachineDependent {
     }
     checkCount('cpus', boot.cpus, 1, MAX_CPUS);
     const pcbs = boot.steal(MAX_CPUS * PCB_SIZE, PAGE_SIZE);
-    const lev1 = bootKernelTables(
-      memory,
-      (bytes, align) => boot.steal(bytes, align),
-      settings.kernelTables,
-    );
+    const lev1 = bootKernelTables(memory, boot.steal, settings.kernelTables);
     const mmus = Array.from(
       { length: boot.cpus },
       (_, cpu) => new AlphaMmu(cpu, memory, events, settings),
@@ -90,7 +86,6 @@ class AlphaMachine implements MachineDependent {
     this.port = port;
     this.mmus = mmus;
     this.#cpus = cpus;
-    this.#events = events;
     this.pmap = new AlphaPmap(
       {
         memory,
@@ -100,7 +95,7 @@ class AlphaMachine implements MachineDependent {
         shootdown,
         tables,
         mappings,
-        print: (message) => boot.print(message),
+        print: boot.print,
       },
       settings,
       boot.diagnostic,
@@ -124,9 +119,6 @@ class AlphaMachine implements MachineDependent {
     const outcome = entMM(mmu, this.pmap, this.fault);
     if (mmu.userMode) this.#cpus.userReturn(cpu);
     this.#cpus.current = before;
-    if (this.#events.watched) {
-      this.#events.emit('mmu.fault', cpu, mmu.a0, this.fault.access, outcome);
-    }
     return outcome;
   }
 }

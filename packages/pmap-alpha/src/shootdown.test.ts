@@ -1,7 +1,7 @@
-import { PMAP_KERNEL, VM_PROT_EXECUTE } from '@uvmkit/pmap';
+import { PMAP_KERNEL, SCOPE_ALL, SCOPE_NONGLOBAL, VM_PROT_EXECUTE } from '@uvmkit/pmap';
 import { describe, expect, it } from 'vitest';
 import { Alpha, KVA, PAGE, READ, RW, TEXT, WRITE } from '../test/harness.ts';
-import { alpha, FLUSH_ALL, FLUSH_PROCESS, type AlphaOptions } from './index.ts';
+import { alpha, type AlphaOptions } from './index.ts';
 
 /** Two CPUs that run one map, both with the page at TEXT in their buffers, ready for stores. */
 function shared(options: AlphaOptions = {}): { a: Alpha; id: number; pa: number } {
@@ -67,10 +67,10 @@ describe('several CPUs', () => {
     a.pmap.protect(id, TEXT, TEXT + 6 * PAGE, READ);
     expect(flushes).toEqual([]);
     a.pmap.protect(id, TEXT, TEXT + 7 * PAGE, 0);
-    expect(flushes).toEqual([FLUSH_PROCESS]);
+    expect(flushes).toEqual([SCOPE_NONGLOBAL]);
     for (let n = 0; n < 7; n++) a.pmap.kenterPa(KVA + n * PAGE, 0, READ);
     a.pmap.kremove(KVA, 7 * PAGE);
-    expect(flushes).toEqual([FLUSH_PROCESS, FLUSH_ALL]);
+    expect(flushes).toEqual([SCOPE_NONGLOBAL, SCOPE_ALL]);
     stop();
   });
 

@@ -53,7 +53,7 @@ export function bootstrap(boot: BootServices, options: I386Options): PmapState {
     variant,
     options,
     diagnostic: boot.diagnostic,
-    print: (message) => boot.print(message),
+    print: boot.print,
     pgG,
     virtualAvail,
   });

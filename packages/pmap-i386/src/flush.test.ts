@@ -2,6 +2,7 @@ import {
   ACCESS_USER,
   FAULT,
   PMAP_KERNEL,
+  SCOPE_NONGLOBAL,
   VM_PROT_NONE,
   VM_PROT_READ,
   VM_PROT_WRITE,
@@ -47,7 +48,7 @@ describe('the flushes of the up pmap', () => {
   it('are one load of CR3 beyond that', () => {
     const rig = active(PMAP_RR_MAX + 1);
     const seen = eventsOf(rig, ['tlb.'], () => rig.pmap.protect(rig.id, 0, NBPD, R));
-    expect(seen).toEqual(['tlb.flush 0 0 0 0 0']);
+    expect(seen).toEqual([`tlb.flush 0 ${SCOPE_NONGLOBAL} 0 0 0`]);
     expect(rig.md.mmus[0]!.translate(VA, W | USER)).toBe(FAULT);
   });
 
@@ -99,7 +100,7 @@ describe('the flushes of the up pmap', () => {
   it('are a load of CR3 for anything on an 80386', () => {
     const rig = active(1, { variant: 'up', processor: '80386' });
     const seen = eventsOf(rig, ['tlb.'], () => rig.pmap.protect(rig.id, VA, VA + NBPG, R));
-    expect(seen).toEqual(['tlb.flush 0 0 0 0 0']);
+    expect(seen).toEqual([`tlb.flush 0 ${SCOPE_NONGLOBAL} 0 0 0`]);
     rig.pmap.kenterPa(KVA, PA, RW);
     expect(pteOf(rig.bare, 0, KVA)).toBe(0x00345003);
     rig.md.mmus[0]!.translate(KVA, R);

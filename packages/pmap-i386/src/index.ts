@@ -8,5 +8,4 @@ export type { I386Pmap } from './pmap.ts';
 export { i386, type I386Machine, type I386Port } from './port.ts';
 export * from './processor.ts';
 export * from './pte.ts';
-export { STOLEN_PV, STOLEN_TABLE } from './steal.ts';
 export * from './vmparam.ts';

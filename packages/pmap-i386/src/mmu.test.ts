@@ -1,4 +1,6 @@
 import {
+  SCOPE_ALL,
+  SCOPE_NONGLOBAL,
   ACCESS_USER,
   EventStream,
   FAULT,
@@ -477,7 +479,11 @@ describe('the TLBs', () => {
     mmu.invlpg(0x5123);
     mmu.writeCr3(PD);
     mmu.flushAll();
-    expect(seen).toEqual(['tlb.flushPage 3 20771', 'tlb.flush 3 0', 'tlb.flush 3 1']);
+    expect(seen).toEqual([
+      'tlb.flushPage 3 20771',
+      `tlb.flush 3 ${SCOPE_NONGLOBAL}`,
+      `tlb.flush 3 ${SCOPE_ALL}`,
+    ]);
   });
 });
 

@@ -5,6 +5,8 @@ import {
   FRONT_MISS,
   hex,
   mmuStats,
+  SCOPE_ALL,
+  SCOPE_NONGLOBAL,
   Tlb,
   TLB_MISS,
   TranslationFront,
@@ -47,11 +49,6 @@ export const CR0_PG = 0x80000000;
 export const CR4_PSE = 0x00000010;
 /** CR4.PGE: entries with G set survive a load of CR3. */
 export const CR4_PGE = 0x00000080;
-
-/** `scope` of a `tlb.flush` event: every entry that is not global. */
-export const FLUSH_NONGLOBAL = 0;
-/** `scope` of a `tlb.flush` event: every entry. */
-export const FLUSH_EVERYTHING = 1;
 
 /** What {@link I386Mmu} may be told. */
 export interface I386MmuOptions {
@@ -285,7 +282,7 @@ export class I386Mmu implements Mmu {
       large.flushNonGlobal();
     }
     this.front.invalidate();
-    if (this.#events.watched) this.#events.emit('tlb.flush', this.cpu, FLUSH_NONGLOBAL);
+    if (this.#events.watched) this.#events.emit('tlb.flush', this.cpu, SCOPE_NONGLOBAL);
   }
 
   /**
@@ -333,7 +330,7 @@ export class I386Mmu implements Mmu {
       large.flushAll();
     }
     this.front.invalidate();
-    if (this.#events.watched) this.#events.emit('tlb.flush', this.cpu, FLUSH_EVERYTHING);
+    if (this.#events.watched) this.#events.emit('tlb.flush', this.cpu, SCOPE_ALL);
   }
 
   /**

@@ -1,10 +1,12 @@
 import {
   ACCESS_USER,
+  EventStream,
   FAULT,
   NO_PA,
   NO_PMAP,
   PMAP_KERNEL,
   PMAP_WIRED,
+  PhysicalMemory,
   VM_PROT_ALL,
   VM_PROT_EXECUTE,
   VM_PROT_NONE,
@@ -14,6 +16,7 @@ import {
 import { describe, expect, it } from 'vitest';
 import { checkPmap, pteOf } from '../test/check.ts';
 import { boot, VARIANTS } from '../test/rig.ts';
+import { i386 } from './port.ts';
 import {
   APDP_BASE,
   KERNBASE,
@@ -194,6 +197,19 @@ describe.each(VARIANTS)('entry points of the %s pmap', (variant) => {
 
   it('growkernel panics when there is no page for a table', () => {
     const { pmap } = boot({ variant }, { tablePages: 0 });
+    expect(() => pmap.growKernel(0xc1000001)).toThrow(/pmap_growkernel: alloc ptp failed/);
+  });
+
+  it('growkernel panics before init, when there are no pages for tables', () => {
+    let stolen = 0;
+    const { pmap } = i386({ variant }).boot({
+      memory: new PhysicalMemory(8 << 20, NBPG),
+      cpus: 1,
+      events: new EventStream(),
+      diagnostic: true,
+      steal: (bytes) => (stolen += bytes) - bytes,
+      print: () => {},
+    });
     expect(() => pmap.growKernel(0xc1000001)).toThrow(/pmap_growkernel: alloc ptp failed/);
   });
 

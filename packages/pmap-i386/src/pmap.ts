@@ -107,7 +107,7 @@ export class I386Pmap implements Pmap {
         });
       const slot = PDSLOT_KERN + state.kernelTables;
       for (const space of state.spaces)
-        if (space !== undefined) state.storePde(space, slot, 0, table | PG_RW | PG_V);
+        if (space !== undefined) state.storePde(space, slot, table | PG_RW | PG_V);
       state.kernelTables++;
     }
     return KERNBASE + state.kernelTables * NBPD;
@@ -121,7 +121,7 @@ export class I386Pmap implements Pmap {
     while (state.spaces[id] !== undefined) id++;
     const space = new Space(id, directory, 1, false);
     state.spaces[id] = space;
-    state.storePde(space, PDSLOT_PTE, 0, directory | PG_V | PG_KW);
+    state.storePde(space, PDSLOT_PTE, directory | PG_V | PG_KW);
     // The kernel's tables; what a CPU noted in its own copy of the entries (A) goes along and is harmless.
     state.memory.copy(
       state.kernel.directory + PDSLOT_KERN * 4,

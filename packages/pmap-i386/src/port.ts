@@ -45,6 +45,8 @@ export class I386Port implements Port {
       scarceTables: options.pvEntries !== undefined,
       strictAlignment: false,
       pageProtectWired: 'removes',
+      clearReferenceWired: 'keeps',
+      kenterCounted: false,
       unwireMissing: 'panics',
     };
   }

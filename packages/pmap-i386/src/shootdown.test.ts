@@ -1,4 +1,11 @@
-import { ACCESS_USER, FAULT, PMAP_KERNEL, VM_PROT_READ, VM_PROT_WRITE } from '@uvmkit/pmap';
+import {
+  ACCESS_USER,
+  FAULT,
+  PMAP_KERNEL,
+  SCOPE_NONGLOBAL,
+  VM_PROT_READ,
+  VM_PROT_WRITE,
+} from '@uvmkit/pmap';
 import { describe, expect, it } from 'vitest';
 import { checkPmap } from '../test/check.ts';
 import { boot, eventsOf, type Rig } from '../test/rig.ts';
@@ -87,7 +94,10 @@ describe('shootdown', () => {
   it(`becomes a flush of everything that is not global after ${PMAP_TLB_MAXJOBS} pages`, () => {
     const rig = three(PMAP_TLB_MAXJOBS + 1);
     const seen = eventsOf(rig, ['tlb.flush'], () => rig.pmap.protect(rig.id, 0, NBPD, R));
-    expect(seen).toEqual(['tlb.flush 0 0 0 0 0', 'tlb.flush 1 0 0 0 0']);
+    expect(seen).toEqual([
+      `tlb.flush 0 ${SCOPE_NONGLOBAL} 0 0 0`,
+      `tlb.flush 1 ${SCOPE_NONGLOBAL} 0 0 0`,
+    ]);
     for (let i = 0; i <= PMAP_TLB_MAXJOBS; i++)
       expect(rig.md.mmus[1]!.translate(VA + i * NBPG, W | USER)).toBe(FAULT);
   });
@@ -120,7 +130,10 @@ describe('shootdown', () => {
   it('is a load of CR3 on 80386s', () => {
     const rig = three(2, { processor: '80386' });
     const seen = eventsOf(rig, ['tlb.flush'], () => rig.pmap.remove(rig.id, 0, NBPD));
-    expect(seen).toEqual(['tlb.flush 0 0 0 0 0', 'tlb.flush 1 0 0 0 0']);
+    expect(seen).toEqual([
+      `tlb.flush 0 ${SCOPE_NONGLOBAL} 0 0 0`,
+      `tlb.flush 1 ${SCOPE_NONGLOBAL} 0 0 0`,
+    ]);
   });
 
   it('does not free a table before every CPU has flushed', () => {

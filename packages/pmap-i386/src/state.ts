@@ -16,7 +16,7 @@ import type { I386Options, Variant } from './options.ts';
 import { PG_M, PG_RW, PG_U, PG_V, PG_u, pteFrame } from './pte.ts';
 import { ShootdownQueues } from './shootdown.ts';
 import type { Space } from './space.ts';
-import { NBPG, NKPTP, PTE_BASE, pdei, ptei } from './vmparam.ts';
+import { NBPG, NKPTP, pdei, ptei } from './vmparam.ts';
 import { PteWindow } from './window.ts';
 
 /** What the state of a pmap is made of at boot. */
@@ -28,7 +28,7 @@ export interface PmapParts {
   readonly variant: Variant;
   readonly options: I386Options;
   readonly diagnostic: boolean;
-  print(message: string): void;
+  readonly print: (message: string) => void;
   /** PG_G where the processor has it, else 0 (pmap_pg_g). */
   readonly pgG: number;
   /** The first kernel address not mapped at boot (virtual_avail). */
@@ -86,7 +86,7 @@ export class PmapState {
     this.variant = variant;
     this.options = parts.options;
     this.diagnostic = parts.diagnostic;
-    this.print = (message) => parts.print(message);
+    this.print = parts.print;
     this.pgG = parts.pgG;
     this.virtualAvail = parts.virtualAvail;
     this.spaces = [kernel];
@@ -147,12 +147,9 @@ export class PmapState {
     if (this.events.watched) this.events.emit('pte.write', space.id, va, old >>> 0, value >>> 0);
   }
 
-  /**
-   * Writes a PDE. It is reported as what it is in the recursive scheme: the PTE of the page-table page
-   * in the window of PTEs.
-   */
-  storePde(space: Space, slot: number, old: number, value: number): void {
-    this.store(space, PTE_BASE + slot * NBPG, space.directory + slot * 4, old, value);
+  /** Writes a PDE. */
+  storePde(space: Space, slot: number, value: number): void {
+    this.memory.writeLe32(space.directory + slot * 4, value);
   }
 
   /** A zeroed page for a table, or `NO_PA`. Pages that only wait for a flush are not a shortage. */
@@ -168,7 +165,7 @@ export class PmapState {
   allocTable(space: Space, slot: number): Pa {
     const pa = this.allocPage();
     if (pa === NO_PA) return NO_PA;
-    this.storePde(space, slot, 0, pa | PG_u | PG_RW | PG_V);
+    this.storePde(space, slot, pa | PG_u | PG_RW | PG_V);
     space.wireCounts[slot] = 1;
     space.tables++;
     space.resident++;
@@ -179,7 +176,7 @@ export class PmapState {
   freeTableIfEmpty(space: Space, slot: number): void {
     if (space.wireCounts[slot] !== 1) return;
     const opde = this.pde(space, slot);
-    this.storePde(space, slot, opde, 0);
+    this.storePde(space, slot, 0);
     this.flush.table(space, slot, opde);
     space.wireCounts[slot] = 0;
     space.tables--;

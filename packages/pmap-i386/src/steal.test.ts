@@ -6,6 +6,8 @@ import {
   PMAP_CANFAIL,
   PMAP_KERNEL,
   PMAP_WIRED,
+  STEAL_MAPPING,
+  STEAL_TABLE,
   VM_PROT_READ,
   VM_PROT_WRITE,
 } from '@uvmkit/pmap';
@@ -68,7 +70,7 @@ describe('shortage', () => {
     pmap.enter(b, 0x5000, PA2, RW, 0);
     md.mmus[0]!.translate(0x5000, VM_PROT_WRITE | USER);
     expect(pmap.enter(b, 0x6000, 0x347000, RW, PMAP_CANFAIL)).toBe(0);
-    expect(stolen).toEqual([[b, 0x5000, 0]]);
+    expect(stolen).toEqual([[b, 0x5000, STEAL_MAPPING]]);
     expect(md.mmus[0]!.translate(0x5000, R | USER)).toBe(FAULT);
     expect(pmap.isModified(PA2)).toBe(true);
     expect(pmap.extract(a, VA)).toBe(PA);
@@ -82,7 +84,7 @@ describe('shortage', () => {
     pmap.enter(a, VA, PA, RW, PMAP_WIRED);
     pmap.enter(b, NBPD, PA2, RW, 0);
     expect(pmap.enter(a, 2 * NBPD, 0x347000, RW, PMAP_CANFAIL)).toBe(0);
-    expect(stolen).toEqual([[b, NBPD, 1]]);
+    expect(stolen).toEqual([[b, NBPD, STEAL_TABLE]]);
     expect(pmap.residentCount(b)).toBe(1);
     expect(pmap.enter(b, NBPD, PA2, RW, PMAP_WIRED)).toBe(0);
     expect(stolen).toHaveLength(2);

@@ -1,14 +1,9 @@
-import { PV_NONE } from '@uvmkit/pmap';
+import { PV_NONE, STEAL_MAPPING, STEAL_TABLE } from '@uvmkit/pmap';
 import { PG_V, PG_W } from './pte.ts';
 import { PMAP_REMOVE_ALL, removePte, removeRange } from './removal.ts';
 import type { Space } from './space.ts';
 import type { PmapState } from './state.ts';
 import { NBPD, NBPG, PDSLOT_PTE, pdei } from './vmparam.ts';
-
-/** `what` of a `pmap.steal` event: a mapping was forgotten for its pv entry. */
-export const STOLEN_PV = 0;
-/** `what` of a `pmap.steal` event: a page table was, with all that it mapped. */
-export const STOLEN_TABLE = 1;
 
 /**
  * What the UP pmap forgets when it runs short (`pmap_try_steal_pv`, `pmap_steal_ptp`): never of the
@@ -54,7 +49,7 @@ export class Thief {
     state.freeTableIfEmpty(space, pdei(va));
     state.window.close();
     state.settleNow();
-    if (state.events.watched) state.events.emit('pmap.steal', space.id, va, STOLEN_PV);
+    if (state.events.watched) state.events.emit('pmap.steal', space.id, va, STEAL_MAPPING);
     return true;
   }
 
@@ -72,7 +67,7 @@ export class Thief {
         // The page itself comes free when the allocator is asked again: it waits for the flush.
         removeRange(state, space, slot * NBPD, (slot + 1) * NBPD, PMAP_REMOVE_ALL);
         if (state.events.watched)
-          state.events.emit('pmap.steal', space.id, slot * NBPD, STOLEN_TABLE);
+          state.events.emit('pmap.steal', space.id, slot * NBPD, STEAL_TABLE);
         return true;
       }
     }

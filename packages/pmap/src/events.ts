@@ -40,8 +40,47 @@ export type EventName =
   | 'proc.signal';
 
 /**
+ * `scope` of `tlb.flush`: what was dropped, of one CPU. These four grow from one to the next; `tlb.flushPage` is
+ * for less, one page or one entry. The sun4c, which has no TLB, tells so of its cache.
+ */
+export const SCOPE_RANGE = 1;
+/** One address space's entries, those shared by all excepted. */
+export const SCOPE_CONTEXT = 2;
+/** Every address space's, those shared by all excepted. */
+export const SCOPE_NONGLOBAL = 3;
+/** Everything. */
+export const SCOPE_ALL = 4;
+
+/**
+ * `what` of `pmap.steal`: what was taken from `pmap` because it ran out. This and {@link STEAL_TABLE} cost the
+ * map mappings, none of them wired, which UVM must enter again: here the one at `va`, for its pv entry.
+ */
+export const STEAL_MAPPING = 1;
+/** The table page whose first address is `va`, with all that it mapped. */
+export const STEAL_TABLE = 2;
+/**
+ * The MMU's context (PID) number `which`; `va` is 0. This, {@link STEAL_PMEG} and {@link STEAL_SLOT} cost no mapping:
+ * the pmap puts back what is missed, of wired mappings too, and UVM never hears of it.
+ */
+export const STEAL_CONTEXT = 3;
+/** The MMU's table number `which` (sun4c's PMEG), which mapped the segment at `va`. */
+export const STEAL_PMEG = 4;
+/** The place of the entry for `va` in a hash table's group: `which` is its number there. */
+export const STEAL_SLOT = 5;
+
+/**
  * The kinds of event: a name and the names of up to five numeric fields. Addresses are bytes,
  * `pmap` a handle, `prot` and `flags` bit sets.
+ *
+ * `mmu.fault` is the machine's to tell, once a fault, with what `MachineDependent.trap` answered; no port does.
+ * `tlb.*` are the MMU's, except `tlb.shootdown`, which is told where one CPU makes another flush. `pmap.*`
+ * and `pte.write` are the pmap's.
+ *
+ * `pte.write` is told where the pmap writes the entry that maps the page at `va`, wherever the hardware or its miss
+ * handler looks for it: tables in memory, a hash table, a PMEG or the copy of one. 0 stands for no entry; of
+ * an entry of several words `old` and `new` are as the port's `pte.ts` says. Entries that point to tables are not
+ * told, also where they double as PTEs of a window on the tables; nor is what hardware writes (referenced, modified), nor
+ * a PMEG's loading as a whole.
  */
 export const EVENTS: Readonly<Record<EventName, readonly string[]>> = {
   'mmu.fault': ['cpu', 'va', 'access', 'outcome'],
@@ -62,7 +101,7 @@ export const EVENTS: Readonly<Record<EventName, readonly string[]>> = {
   'pmap.clearReference': ['pa', 'was'],
   'pmap.collect': ['pmap'],
   'pmap.update': ['pmap'],
-  'pmap.steal': ['pmap', 'va', 'what'],
+  'pmap.steal': ['pmap', 'va', 'what', 'which'],
   'pte.write': ['pmap', 'va', 'old', 'new'],
   'uvm.fault': ['map', 'va', 'type', 'access'],
   'uvm.faultDone': ['map', 'va', 'error', 'case'],

@@ -87,13 +87,28 @@ export class PhysicalMemory {
     this.view.setUint32(pa >>> 0, value, false);
   }
 
-  /** Fills `length` bytes at `pa` with zero. */
+  /**
+   * Fills `length` bytes at `pa` with zero.
+   *
+   * @throws RangeError unless all of them lie in the arena
+   */
   zero(pa: Pa, length: number = this.pageSize): void {
+    if (!(pa >= 0 && length >= 0 && pa + length <= this.size)) throw this.outside(pa, length);
     this.bytes.fill(0, pa, pa + length);
   }
 
-  /** Copies `length` bytes from `src` to `dst`; the ranges may overlap. */
+  /**
+   * Copies `length` bytes from `src` to `dst`; the ranges may overlap.
+   *
+   * @throws RangeError unless both ranges lie in the arena
+   */
   copy(src: Pa, dst: Pa, length: number = this.pageSize): void {
+    if (!(src >= 0 && length >= 0 && src + length <= this.size)) throw this.outside(src, length);
+    if (!(dst >= 0 && dst + length <= this.size)) throw this.outside(dst, length);
     this.bytes.copyWithin(dst, src, src + length);
+  }
+
+  private outside(pa: Pa, length: number): RangeError {
+    return new RangeError(`memory is ${this.size} bytes, given ${length} at ${pa}`);
   }
 }

@@ -37,10 +37,12 @@ export interface Pmap {
 
   /**
    * Makes kernel page tables up to `maxva` exist in every address space, and in those created later.
-   * Never shrinks. Null where every kernel table exists from boot.
+   * Never shrinks. Null where every kernel table exists from boot. Tables beyond those of boot come from
+   * {@link PmapServices}, so not before {@link init}. A `maxva` beyond {@link virtualSpace} is the caller's mistake:
+   * a RangeError, or the panic that NetBSD had there.
    *
    * @returns the first kernel address beyond the tables, ≥ `maxva`
-   * @throws KernelPanic if memory for them is short
+   * @throws KernelPanic if memory for them is short, as it is before `init`
    */
   readonly growKernel: ((maxva: Va) => Va) | null;
 
@@ -126,7 +128,7 @@ export interface Pmap {
    * Enters an unmanaged, wired kernel mapping, usable at once: no reverse map, no referenced or
    * modified, untouched by {@link pageProtect}. Never blocks and never fails.
    * There MUST be no managed mapping at `va`; a port MAY panic if there is. `wiredCount` and
-   * `residentCount` are not affected.
+   * `residentCount` are not affected, unless the port says so (`PortCapabilities.kenterCounted`).
    */
   kenterPa(va: Va, pa: Pa, prot: Prot): void;
 
@@ -173,7 +175,9 @@ export interface Pmap {
   clearModify(pa: Pa): boolean;
 
   /**
-   * Clears referenced, likewise; a port MAY lose the next reference.
+   * Clears referenced, likewise; a port MAY lose the next reference. One whose hardware has no referenced bit MAY take
+   * every mapping of the page away to see it, **wired ones included**: the next access is then a fault of UVM's, and a
+   * wired range has pages that are not mapped until then (`PortCapabilities.clearReferenceWired`).
    *
    * @returns whether it was set
    */

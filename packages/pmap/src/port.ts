@@ -73,6 +73,10 @@ export interface PortCapabilities {
   readonly strictAlignment: boolean;
   /** What `pmap.pageProtect(NONE)` does to a wired mapping. */
   readonly pageProtectWired: 'removes' | 'keeps';
+  /** What `pmap.clearReference` does to a wired mapping: a page that is wired may fault where it is removed. */
+  readonly clearReferenceWired: 'removes' | 'keeps';
+  /** Whether mappings of `pmap.kenterPa` are counted in the kernel map's `residentCount` and `wiredCount`. */
+  readonly kenterCounted: boolean;
   /** What `pmap.unwire` does where the mapping has gone, with diagnostics on. */
   readonly unwireMissing: 'panics' | 'prints' | 'silent';
 }
@@ -91,9 +95,9 @@ export interface BootServices {
    *
    * @throws RangeError if memory is too small
    */
-  steal(bytes: number, align: number): Pa;
+  readonly steal: (bytes: number, align: number) => Pa;
   /** The kernel's printf: one line, no newline. */
-  print(message: string): void;
+  readonly print: (message: string) => void;
 }
 
 /** A booted port: what the machine and UVM hold of it. */
@@ -107,7 +111,7 @@ export interface MachineDependent {
   /**
    * Deals with the fault that `mmus[cpu].translate` just answered: decodes the architecture's record
    * into {@link fault}, and settles what the pmap settles itself (referenced and modified
-   * emulation, a refill, a spill).
+   * emulation, a refill, a spill). Tells no `mmu.fault`: the machine does.
    *
    * @returns {@link TRAP_SETTLED}, {@link TRAP_FAULT} or {@link TRAP_BAD_ADDRESS}
    */

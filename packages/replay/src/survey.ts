@@ -273,6 +273,11 @@ export class Survey implements Actions {
 
   #mapped(region: Region, neighbour: (start: number, end: number) => Region | null): void {
     const { start, end, object, offset } = region;
+    if (start < this.#stackTop && end > this.#stackLow)
+      throw this.#place.error(
+        `mappings outside of the room for the stack, ${address(this.#stackLow)}-${address(this.#stackTop)}`,
+        describe(region),
+      );
     this.#pages.add(start, end);
     if (object?.kind === 'file') {
       this.#needs(object, (offset + end - start) * TRACE_PAGE);

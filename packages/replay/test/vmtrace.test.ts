@@ -212,6 +212,11 @@ describe('a recording that contradicts itself', () => {
       /every stack at/,
     ],
     [
+      'an mmap over the stack',
+      [...SMALL_IMAGE, 'S mmap 0xbef00000 0x1000 3 50 -1 0 = 0xbef00000'],
+      /mappings outside of the room for the stack/,
+    ],
+    [
       'an mmap of terabytes',
       [...SMALL_IMAGE, 'S mmap 0 0x10000000000 3 34 -1 0 = 0x40000000'],
       /at most 1048576 pages/,

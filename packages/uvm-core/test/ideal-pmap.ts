@@ -90,6 +90,8 @@ export function idealPort(options: IdealOptions = {}): Port & { boot(boot: BootS
     scarceTables: options.mappings !== undefined,
     strictAlignment: false,
     pageProtectWired: 'removes',
+    clearReferenceWired: 'keeps',
+    kenterCounted: false,
     unwireMissing: 'panics',
   };
   const port: Port & { boot(boot: BootServices): Ideal } = {

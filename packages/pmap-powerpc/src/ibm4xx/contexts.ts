@@ -1,4 +1,10 @@
-import { KernelPanic, PMAP_KERNEL, type EventStream, type PmapId } from '@uvmkit/pmap';
+import {
+  KernelPanic,
+  PMAP_KERNEL,
+  STEAL_CONTEXT,
+  type EventStream,
+  type PmapId,
+} from '@uvmkit/pmap';
 import { KERNEL_PID, MINCTX, NO_PID } from './pte.ts';
 import type { TlbInfo } from './tlb.ts';
 
@@ -69,7 +75,7 @@ export class Contexts {
       if (!this.tlb.flushContext(pid)) continue;
       const loser = this.busy[pid]!;
       this.pids[loser] = NO_PID;
-      if (this.events.watched) this.events.emit('pmap.steal', loser, 0, pid);
+      if (this.events.watched) this.events.emit('pmap.steal', loser, 0, STEAL_CONTEXT, pid);
       return pid;
     }
     throw new KernelPanic('ctx_alloc: every context is locked');

@@ -3,6 +3,7 @@ import {
   ACCESS_USERSPACE,
   FAULT,
   FRONT_MISS,
+  SCOPE_ALL,
   TranslationFront,
   VM_PROT_EXECUTE,
   VM_PROT_READ,
@@ -313,7 +314,7 @@ export class Ibm4xxMmu implements Mmu {
       this.hi[entry]! &= ~TLB_VALID;
     }
     this.counts.fullFlushes++;
-    if (this.events?.watched) this.events.emit('tlb.flush', this.cpu, 0);
+    if (this.events?.watched) this.events.emit('tlb.flush', this.cpu, SCOPE_ALL);
   }
 
   registers(): Readonly<Record<string, number>> {

@@ -135,6 +135,8 @@ export class Ibm4xxPmap implements Pmap {
   }
 
   growKernel: (maxva: Va) => Va = (maxva) => {
+    if (maxva > KERNEL_MAX)
+      throw new RangeError(`kernel mappings end at 0xef000000, given 0x${maxva.toString(16)}`);
     while (this.kernelEnd < maxva) {
       if (this.slotFor(PMAP_KERNEL, this.kernelEnd) === NO_PA)
         throw new KernelPanic('pmap_growkernel: no memory for a page table', { maxva });

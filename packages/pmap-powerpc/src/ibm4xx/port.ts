@@ -65,6 +65,8 @@ export function ibm4xx(options: Ibm4xxOptions = {}): Port {
     scarceTables: false,
     strictAlignment: false,
     pageProtectWired: 'removes',
+    clearReferenceWired: 'removes',
+    kenterCounted: false,
     unwireMissing: 'silent',
   };
   const port: Port = {
@@ -96,7 +98,7 @@ export class Ibm4xxMachine implements MachineDependent {
     this.mmus = [mmu];
     this.pmap = new Ibm4xxPmap({ memory, events, mmu, tlb, contexts, tables, options });
     this.pmap.bootstrap(boot.steal(TABLE_BYTES, TABLE_BYTES));
-    this.#trap = new Ibm4xxTrap(mmu, tlb, contexts, tables, events);
+    this.#trap = new Ibm4xxTrap(mmu, tlb, contexts, tables);
 
     for (const [entry, [hi, lo]] of LOCKED.entries()) tlb.lock(entry, hi, lo);
     mmu.mtzpr(NETBSD_ZPR);

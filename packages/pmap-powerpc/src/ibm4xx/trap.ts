@@ -6,7 +6,6 @@ import {
   VM_PROT_EXECUTE,
   VM_PROT_READ,
   VM_PROT_WRITE,
-  type EventStream,
   type Fault,
   type TrapOutcome,
   type Va,
@@ -47,25 +46,17 @@ export class Ibm4xxTrap {
   private readonly tlb: TlbInfo;
   private readonly contexts: Contexts;
   private readonly tables: PageTables;
-  private readonly events: EventStream;
 
-  constructor(
-    mmu: Ibm4xxMmu,
-    tlb: TlbInfo,
-    contexts: Contexts,
-    tables: PageTables,
-    events: EventStream,
-  ) {
+  constructor(mmu: Ibm4xxMmu, tlb: TlbInfo, contexts: Contexts, tables: PageTables) {
     this.mmu = mmu;
     this.tlb = tlb;
     this.contexts = contexts;
     this.tables = tables;
-    this.events = events;
   }
 
   trap(): TrapOutcome {
     const { fault } = this;
-    const { vector, dear, srr0, srr1, esr, faultPid, cpu } = this.mmu;
+    const { vector, dear, srr0, srr1, esr, faultPid } = this.mmu;
     const fetch = vector === EXC_ISI || vector === EXC_ITMISS;
     const miss = vector === EXC_DTMISS || vector === EXC_ITMISS;
     fault.va = fetch ? srr0 : dear;
@@ -74,9 +65,7 @@ export class Ibm4xxTrap {
     // DIZ says who was refused, not what: 2001's trap() took it for a store.
     if (fetch) fault.access = VM_PROT_EXECUTE;
     else fault.access = (esr & ESR_DST) === 0 ? VM_PROT_READ : VM_PROT_WRITE;
-    const outcome = miss && this.tlbMiss(fault.va, faultPid) ? TRAP_SETTLED : TRAP_FAULT;
-    if (this.events.watched) this.events.emit('mmu.fault', cpu, fault.va, fault.access, outcome);
-    return outcome;
+    return miss && this.tlbMiss(fault.va, faultPid) ? TRAP_SETTLED : TRAP_FAULT;
   }
 
   /** pmap_tlbmiss: loads the entry for an address under a PID. False if the tables have none. */

@@ -3,6 +3,7 @@ import {
   ACCESS_USERSPACE,
   FAULT,
   FRONT_MISS,
+  SCOPE_ALL,
   TLB_MISS,
   Tlb,
   TranslationFront,
@@ -425,7 +426,7 @@ export class OeaMmu implements Mmu {
     this.dtlb.flushAll();
     this.itlb.flushAll();
     this.counts.fullFlushes++;
-    if (this.events?.watched) this.events.emit('tlb.flush', this.cpu, 0);
+    if (this.events?.watched) this.events.emit('tlb.flush', this.cpu, SCOPE_ALL);
   }
 
   private refreshAll(): void {

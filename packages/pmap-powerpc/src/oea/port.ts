@@ -70,6 +70,8 @@ export function oea(options: OeaOptions = {}): Port {
     scarceTables: true,
     strictAlignment: false,
     pageProtectWired: options.revision === '1.8' ? 'keeps' : 'removes',
+    clearReferenceWired: 'keeps',
+    kenterCounted: false,
     unwireMissing: 'silent',
   };
   const port: Port = {
@@ -113,7 +115,7 @@ export class OeaMachine implements MachineDependent {
     const parts = { memory, events, cpu: this, mmus: bus, pvos, table, flusher, options };
     this.pmap = new OeaPmap(parts);
     this.pmap.reserve(UNMANAGED_RESERVE, MANAGED_RESERVE);
-    this.#trap = new OeaTrap(bus, this.pmap, events, options.ioSegments ?? []);
+    this.#trap = new OeaTrap(bus, this.pmap, options.ioSegments ?? []);
   }
 
   trap(cpu: number): TrapOutcome {

@@ -1,4 +1,11 @@
-import { KernelPanic, type EventStream, type Pa, type PhysicalMemory, type Va } from '@uvmkit/pmap';
+import {
+  KernelPanic,
+  STEAL_SLOT,
+  type EventStream,
+  type Pa,
+  type PhysicalMemory,
+  type Va,
+} from '@uvmkit/pmap';
 import type { TlbFlusher } from './flush.ts';
 import {
   PTEG_BYTES,
@@ -223,7 +230,7 @@ export class PtegTable {
       const slot = draw & (PTEG_SLOTS - 1);
       const victim = this.occupant(group, slot);
       if (this.events.watched)
-        this.events.emit('pmap.steal', this.pvos.pmap[victim]!, this.va(victim), slot);
+        this.events.emit('pmap.steal', this.pvos.pmap[victim]!, this.va(victim), STEAL_SLOT, slot);
       this.unset(victim, false);
       this.set(source, group, slot, 0);
       this.overflow++;

@@ -6,7 +6,6 @@ import {
   VM_PROT_EXECUTE,
   VM_PROT_READ,
   VM_PROT_WRITE,
-  type EventStream,
   type Fault,
   type TrapOutcome,
   type Va,
@@ -46,19 +45,12 @@ export class OeaTrap {
   readonly fault: Fault = { va: 0, access: VM_PROT_READ, type: VM_FAULT_INVALID, kernel: false };
   private readonly mmus: readonly OeaMmu[];
   private readonly pmap: OeaPmap;
-  private readonly events: EventStream;
   /** Upper words of `battable` by segment; 0 where it has none. */
   private readonly battable: Int32Array = new Int32Array(16);
 
-  constructor(
-    mmus: readonly OeaMmu[],
-    pmap: OeaPmap,
-    events: EventStream,
-    ioSegments: readonly number[],
-  ) {
+  constructor(mmus: readonly OeaMmu[], pmap: OeaPmap, ioSegments: readonly number[]) {
     this.mmus = mmus;
     this.pmap = pmap;
-    this.events = events;
     for (const segment of ioSegments)
       this.battable[segment] = batPair(segment << SEGMENT_SHIFT, 0, BAT_BL_256M, BAT_VS, 0)[0];
   }
@@ -72,10 +64,7 @@ export class OeaTrap {
       ((fetch ? mmu.srr1 : mmu.dsisr) & (fetch ? SRR1_NOTFOUND : DSISR_NOTFOUND)) !== 0;
     this.decode(mmu, ea, user, fetch, missing);
     const settled = missing && (this.loadBat(mmu, ea, user, fetch) || this.spill(mmu, ea, user));
-    const outcome = settled ? TRAP_SETTLED : TRAP_FAULT;
-    if (this.events.watched)
-      this.events.emit('mmu.fault', cpu, this.fault.va, this.fault.access, outcome);
-    return outcome;
+    return settled ? TRAP_SETTLED : TRAP_FAULT;
   }
 
   private decode(mmu: OeaMmu, ea: Va, user: boolean, fetch: boolean, missing: boolean): void {

@@ -88,6 +88,8 @@ export function srmmu(options: SrmmuOptions = {}): Port {
       scarceTables: false,
       strictAlignment: true,
       pageProtectWired: 'removes',
+      clearReferenceWired: 'keeps',
+      kenterCounted: false,
       unwireMissing: 'silent',
     },
     boot: (services) => new SrmmuMachine(port, services, options),

@@ -119,6 +119,8 @@ export function sun4c(options: Sun4cOptions = {}): Port {
       scarceTables: true,
       strictAlignment: true,
       pageProtectWired: 'removes',
+      clearReferenceWired: 'keeps',
+      kenterCounted: false,
       unwireMissing: 'silent',
     },
     boot: (services) => new Sun4cMachine(port, services, model, options),
