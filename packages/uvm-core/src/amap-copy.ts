@@ -6,7 +6,6 @@ import type { VmMap } from './map.ts';
 import { clipEnd, clipStart } from './map-clip.ts';
 import { NO_PAGE, PG_BUSY, PG_FAKE, PG_WANTED } from './page.ts';
 import {
-  CHANNEL_MEMORY,
   type Sleeping,
   UVM_AMAP_CHUNK,
   UVM_AMAP_LARGE,
@@ -97,8 +96,7 @@ export function* amapCowNow(uvm: Uvm, entry: MapEntry, wiredOnly: boolean): Slee
         anons.ref[anon] = 0;
         anons.free(anon, pages, pmap);
       }
-      uvm.waitForMemory('cownowpage');
-      yield CHANNEL_MEMORY;
+      yield* uvm.sleepForMemory('cownowpage');
       i = -1;
       continue;
     }

@@ -99,9 +99,7 @@ export class Anons {
         }
         if ((pages.pqflags[page]! & PQ_ANON) === 0) {
           // The object that lent it is gone: adopt, so that freeing it is the owner's act.
-          pages.pqflags[page]! |= PQ_ANON;
-          pages.loanCount[page]!--;
-          this.#exp.anonpages++;
+          pages.adopt(page);
         }
         pmap.pageProtect(pages.pageAddress(page), VM_PROT_NONE);
         this.dropSwap(anon);

@@ -26,18 +26,15 @@ const CLUSTER_SHIFT = 4;
 export class Aobj extends UvmObject {
   /** Pages it spans. */
   readonly pageCount: number;
-  /** Its pages are never swapped (UAO_FLAG_NOSWAP). */
-  readonly noSwap: boolean;
   /** The last reference went while pages were busy: it dies with the last of them (UAO_FLAG_KILLME). */
   dying = false;
   readonly #array: Int32Array | null;
   readonly #clusters: Map<number, Int32Array> = new Map();
 
-  constructor(uvm: Uvm, pageCount: number, options: { readonly kernel?: boolean; readonly noSwap?: boolean } = {}) {
+  constructor(uvm: Uvm, pageCount: number, kernel = false) {
     super(uvm, aobjPager);
     this.pageCount = pageCount;
-    this.noSwap = options.noSwap ?? false;
-    if (options.kernel === true) this.refs = UVM_OBJ_KERN;
+    if (kernel) this.refs = UVM_OBJ_KERN;
     this.#array = pageCount <= ARRAY_PAGES ? new Int32Array(pageCount) : null;
     uvm.aobjs.add(this);
   }

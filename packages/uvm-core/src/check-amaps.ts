@@ -101,8 +101,13 @@ function checkAnons(uvm: Uvm, references: Int32Array, report: Report): void {
   let onSwapOnly = 0;
   for (let anon = 0; anon < anons.count; anon++) {
     const ref = anons.ref[anon]!;
-    if (ref !== references[anon])
-      report(16, `anon ${anon} has ${ref} references`, `${references[anon]} slots hold it`);
+    const lent = uvm.lentAnons.get(anon) ?? 0;
+    if (ref !== references[anon]! + lent)
+      report(
+        16,
+        `anon ${anon} has ${ref} references`,
+        `${references[anon]} slots hold it, and ${lent} loans`,
+      );
     if (ref === 0) continue;
     live++;
     const page = anons.page[anon]!;

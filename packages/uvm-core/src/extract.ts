@@ -1,10 +1,10 @@
-import { EINVAL, EIO, ENOMEM, type Errno, type Va, VM_PROT_NONE } from '@uvmkit/pmap';
+import { EINVAL, EIO, ENOMEM, type Errno, KernelPanic, type Va, VM_PROT_NONE } from '@uvmkit/pmap';
 import { amapRef } from './amap.ts';
 import { amapCopy } from './amap-copy.ts';
 import type { MapEntry } from './entry.ts';
 import { clipEnd, clipStart } from './map-clip.ts';
 import { advanceFirstFree, mapFloor, mapLink, mapLock, mapLookup, mapUnlink, type VmMap, uvmMap } from './map.ts';
-import { unmapDetach, uvmUnmap } from './map-unmap.ts';
+import { unmapDetach, unmapRemove, uvmUnmap } from './map-unmap.ts';
 import {
   AMAP_REFALL,
   AMAP_SHARED,
@@ -54,8 +54,9 @@ export function mapReplace(map: VmMap, start: Va, end: Va, entries: readonly Map
   const blank = mapLookup(map, start);
   if (blank === null || blank.start !== start || blank.end !== end || blank.object !== null || blank.amap !== null) return false;
   if (entries.length > 0 && (entries[0]!.start < start || entries.at(-1)!.end > end)) return false;
-  const wasFirstFree = map.firstFree === blank;
   const before = blank.prev;
+  // The entries may leave gaps where the reservation left none.
+  if (map.firstFree !== map.header && map.firstFree.start >= start) map.firstFree = before;
   mapUnlink(map, blank);
   map.size -= end - start;
   let after = before;
@@ -64,7 +65,6 @@ export function mapReplace(map: VmMap, start: Va, end: Va, entries: readonly Map
     map.size += entry.end - entry.start;
     after = entry;
   }
-  if (wasFirstFree) map.firstFree = before;
   advanceFirstFree(map);
   return true;
 }
@@ -98,14 +98,32 @@ export function* mapExtract(
   yield* mapLock(from);
   const pieces: MapEntry[] = [];
   const error = collect(uvm, from, start, end, room.start - start, flags, pieces);
+  const taken = error === 0 && remove ? takeOut(uvm, from, start, end) : [];
+  if (to !== from) yield* mapLock(to);
   if (error !== 0 || !mapReplace(to, room.start, room.start + length, pieces)) {
     unmapDetach(uvm, pieces, quick ? AMAP_REFALL : 0);
-    if (error !== 0) uvmUnmap(uvm, to, room.start, room.start + length);
-    return { error: error !== 0 ? error : EIO, start: 0 };
+    unmapDetach(uvm, taken, 0);
+    if (error === 0) return { error: EIO, start: 0 };
+    uvmUnmap(uvm, to, room.start, room.start + length);
+    return { error, start: 0 };
   }
-  for (const piece of pieces) uvm.pmap.copy(to.pmap, from.pmap, piece.start, piece.end - piece.start, piece.start - (room.start - start));
-  if (remove) uvmUnmap(uvm, from, start, end);
+  for (const { start: at, end: stop } of pieces)
+    uvm.pmap.copy(to.pmap, from.pmap, at, stop - at, at - (room.start - start));
+  unmapDetach(uvm, taken, 0);
   return { error: 0, start: room.start };
+}
+
+/** Takes the source's entries away. */
+function takeOut(uvm: Uvm, from: VmMap, start: Va, end: Va): MapEntry[] {
+  const { size } = from;
+  if (uvm.quirks.extractForgetsSource) {
+    for (let entry = mapFloor(from, start); entry !== from.header && entry.start < end; entry = entry.next)
+      if (entry.end > start && entry.wiredCount > 0)
+        throw new KernelPanic('uvm_unmap_detach: entry is wired', { map: from.id, start: entry.start });
+  }
+  const taken = unmapRemove(uvm, from, start, end);
+  if (uvm.quirks.extractForgetsSource) from.size = size;
+  return taken;
 }
 
 /** Copies of the entries in [start, end), moved by `shift`, each with references of its own. */

@@ -21,17 +21,7 @@ export function anonGet(uvm: Uvm, anon: number): Outcome {
     uvm.exp.fltpgwait++;
     return uvm.wait(page);
   }
-  if (
-    pages.loanCount[page] !== 0 &&
-    pages.uobject[page] === NO_OWNER &&
-    (pages.pqflags[page]! & PQ_ANON) === 0
-  ) {
-    // The object that lent the page is gone: the anon is its owner now, and no backing store has it.
-    pages.pqflags[page]! |= PQ_ANON;
-    pages.flags[page]! &= ~PG_CLEAN;
-    pages.loanCount[page]!--;
-    uvm.exp.anonpages++;
-  }
+  if (pages.isAbandoned(page)) pages.adopt(page);
   return 0;
 }
 
@@ -118,7 +108,7 @@ export function faultAnon(uvm: Uvm, ufi: FaultInfo, anon: number): Outcome {
     ufi.enterFlags,
   );
   // The new anon, if any, stays in the amap, where it does no harm.
-  if (error !== 0) return exp.swpgonly === exp.swpages ? ENOMEM : uvm.waitForMemory('flt_pmfail1');
+  if (error !== 0) return uvm.swap.full ? ENOMEM : uvm.waitForMemory('flt_pmfail1');
   if (ufi.wireFault) {
     pages.wire(page);
     // The swap slot's image is not kept up to date while the page is wired.
@@ -161,7 +151,7 @@ export function noMemory(uvm: Uvm, anon: number, reason: string): Outcome {
     anons.ref[anon] = 0;
     anons.free(anon, uvm.pages, uvm.pmap);
   }
-  if (anon === NO_ANON || exp.swpgonly === exp.swpages) {
+  if (anon === NO_ANON || uvm.swap.full) {
     exp.fltnoanon++;
     return ENOMEM;
   }

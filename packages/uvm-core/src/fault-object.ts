@@ -4,7 +4,7 @@ import { NO_ANON } from './anon.ts';
 import { noMemory } from './fault-anon.ts';
 import type { FaultInfo } from './fault.ts';
 import type { UvmObject } from './object.ts';
-import { NO_OWNER, NO_PAGE, PG_BUSY, PG_FAKE, PG_RDONLY, UVM_PGA_ZERO } from './page.ts';
+import { NO_OWNER, NO_PAGE, PG_BUSY, PG_CLEAN, PG_FAKE, PG_RDONLY, PQ_SWAPBACKED, UVM_PGA_ZERO } from './page.ts';
 import {
   AMAP_SHARED,
   CHANNEL_LBOLT,
@@ -120,10 +120,16 @@ function enterPage(uvm: Uvm, ufi: FaultInfo, page: number, prot: number): Outcom
     pages.flags[page]! &= ~PG_FAKE;
     uvm.unbusy(page);
     pages.activate(page);
-    return exp.swpgonly === exp.swpages ? ENOMEM : uvm.waitForMemory('flt_pmfail2');
+    return uvm.swap.full ? ENOMEM : uvm.waitForMemory('flt_pmfail2');
   }
-  if (ufi.wireFault) pages.wire(page);
-  else pages.activate(page);
+  if (ufi.wireFault) {
+    pages.wire(page);
+    if ((pages.pqflags[page]! & PQ_SWAPBACKED) !== 0) {
+      // It stays in memory now: what swap had of it is for others to use, and nothing but memory has the contents.
+      pages.flags[page]! &= ~PG_CLEAN;
+      uvm.dropSwapOf(page);
+    }
+  } else pages.activate(page);
   pages.flags[page]! &= ~PG_FAKE;
   uvm.unbusy(page);
   pmap.update(ufi.map.pmap);

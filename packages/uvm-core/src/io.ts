@@ -1,4 +1,4 @@
-import { EINVAL, EIO, ENOMEM, type Errno, type Va } from '@uvmkit/pmap';
+import { EIO, ENOMEM, type Errno, type Va } from '@uvmkit/pmap';
 import { mapExtract, UVM_EXTRACT_CONTIG, UVM_EXTRACT_FIXPROT, UVM_EXTRACT_QREF } from './extract.ts';
 import { mapLock, type VmMap } from './map.ts';
 import { unmapDetach, unmapRemove } from './map-unmap.ts';
@@ -18,7 +18,8 @@ export type KernelMove = (kernelVa: Va, done: number, length: number) => Sleepin
  *
  * @param va byte address in `map`; the range is cut off at the end of user space
  * @param move called for each stretch with its kernel address, the bytes done before, and its length
- * @returns EIO for a wrapped range, EINVAL or ENOMEM if nothing can be mapped there, or what `move` answered; bytes done in `done`
+ * @returns EIO for a wrapped range, EINVAL if a stretch of 64 KB (or what is left) has a hole, ENOMEM if it cannot be mapped, or what
+ * `move` answered; bytes done before in `done`
  */
 export function* uvmIo(uvm: Uvm, map: VmMap, va: Va, length: number, move: KernelMove): Sleeping<{ readonly error: Errno; readonly done: number }> {
   if (length === 0) return { error: 0, done: 0 };
@@ -37,11 +38,6 @@ export function* uvmIo(uvm: Uvm, map: VmMap, va: Va, length: number, move: Kerne
       most = uvm.round(size / 2);
       continue;
     }
-    // A hole behind the first page ends the transfer, not the pages before it.
-    if (mapped.error === EINVAL && size > uvm.pageSize) {
-      most = uvm.pageSize;
-      continue;
-    }
     if (mapped.error !== 0) return { error: mapped.error, done };
     const bytes = Math.min(size - (at - start), total - done);
     const error = yield* move(mapped.start + (at - start), done, bytes);
@@ -58,10 +54,19 @@ export function* uvmIo(uvm: Uvm, map: VmMap, va: Va, length: number, move: Kerne
  * maximum (hazard H5). No entry knows of it.
  */
 export function* vslock(uvm: Uvm, map: VmMap, va: Va, length: number, access: number): Sleeping<Errno> {
-  return yield* faultWire(uvm, map, uvm.trunc(va), uvm.round(va + length), VM_FAULT_WIRE, access);
+  const start = uvm.trunc(va);
+  const end = uvm.round(va + length);
+  const error = yield* faultWire(uvm, map, start, end, VM_FAULT_WIRE, access);
+  if (error === 0) map.vslocks.push({ start, end });
+  return error;
 }
 
 /** Ends {@link vslock}. */
 export function vsunlock(uvm: Uvm, map: VmMap, va: Va, length: number): void {
-  faultUnwire(uvm, map, uvm.trunc(va), uvm.round(va + length));
+  const start = uvm.trunc(va);
+  const end = uvm.round(va + length);
+  const at = map.vslocks.findIndex((lock) => lock.start === start && lock.end === end);
+  if (at < 0) throw new RangeError(`vsunlock: [0x${start.toString(16)}, 0x${end.toString(16)}) is not locked`);
+  map.vslocks.splice(at, 1);
+  faultUnwire(uvm, map, start, end);
 }

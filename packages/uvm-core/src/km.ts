@@ -1,16 +1,16 @@
-import { KernelPanic, NO_PA, PMAP_WIRED, VM_PROT_ALL, VM_PROT_READ, VM_PROT_WRITE, type Va } from '@uvmkit/pmap';
+import { KernelPanic, PMAP_WIRED, VM_PROT_ALL, VM_PROT_READ, VM_PROT_WRITE, type Va } from '@uvmkit/pmap';
 import { Aobj } from './aobj.ts';
 import { mapLock, mapLookup, type MapAttributes, uvmMap, VmMap } from './map.ts';
-import { unmapDetach, unmapRemove } from './map-unmap.ts';
-import { NO_OWNER, NO_PAGE, PG_BUSY, PG_FAKE, UVM_PGA_USERESERVE, UVM_PGA_ZERO } from './page.ts';
+import { uvmUnmap } from './map-unmap.ts';
+import { NO_OWNER, NO_PAGE, PG_BUSY, PG_FAKE, PG_WANTED, UVM_PGA_USERESERVE, UVM_PGA_ZERO } from './page.ts';
 import {
-  CHANNEL_MEMORY,
   MAP_INHERIT_NONE,
   type Sleeping,
   UVM_ADV_RANDOM,
   UVM_ET_OBJ,
   UVM_ET_SUBMAP,
   UVM_FLAG_NOMERGE,
+  UVM_FLAG_TRYLOCK,
   UVM_UNKNOWN_OFFSET,
   VM_MAP_INTRSAFE,
   VM_MAP_PAGEABLE,
@@ -36,7 +36,7 @@ export class KernelMemory {
 
   constructor(uvm: Uvm) {
     this.#uvm = uvm;
-    this.object = new Aobj(uvm, uvm.atop(uvm.kernelMap.max - uvm.kernelMap.min), { kernel: true });
+    this.object = new Aobj(uvm, uvm.atop(uvm.kernelMap.max - uvm.kernelMap.min), true);
   }
 
   /**
@@ -48,11 +48,13 @@ export class KernelMemory {
     const start = yield* this.valloc(map, size);
     if (start === null) return null;
     for (let va = start; va < start + size; ) {
-      if (this.#enterPage(map, va)) va += this.#uvm.pageSize;
-      else {
-        this.#uvm.waitForMemory('km_alloc1w');
-        yield CHANNEL_MEMORY;
-      }
+      const old = this.#uvm.pages.lookup(this.object, this.#index(va));
+      if (old !== NO_PAGE) {
+        // The last user's page is still on its way out.
+        this.#uvm.pages.flags[old]! |= PG_WANTED;
+        yield old;
+      } else if (this.#enterPage(map, va)) va += this.#uvm.pageSize;
+      else yield* this.#uvm.sleepForMemory('km_alloc1w');
     }
     this.#uvm.pmap.update(map.pmap);
     return start;
@@ -66,55 +68,51 @@ export class KernelMemory {
   }
 
   /**
-   * Wired memory that must not wait (`uvm_km_kmemalloc` with UVM_KMF_NOWAIT), usable at interrupt level: the pages are entered with
-   * pmap_kenter_pa and found again through the pmap.
+   * Wired memory that must not wait, of a map that interrupts use (`uvm_km_kmemalloc` with UVM_KMF_NOWAIT): pages without an owner,
+   * entered with pmap_kenter_pa and found again through the pmap. Not zeroed.
+   *
+   * @param map made by {@link suballoc} for interrupts
+   * @returns its address, or null without room, with the map in use, or without memory
    */
   kmemAlloc(map: VmMap, size: number): Va | null {
     const { pages, pmap } = this.#uvm;
-    const { error, start } = uvmMap(this.#uvm, map, map.min, size, null, 0, 0, KERNEL);
+    if ((map.flags & VM_MAP_INTRSAFE) === 0)
+      throw new TypeError(`kmemAlloc wants a map for interrupts, given map ${map.id}`);
+    const attributes = { ...KERNEL, flags: UVM_FLAG_TRYLOCK };
+    const { error, start } = uvmMap(this.#uvm, map, map.min, size, null, UVM_UNKNOWN_OFFSET, 0, attributes);
     if (error !== 0) return null;
     for (let va = start; va < start + size; va += this.#uvm.pageSize) {
-      const page = pages.alloc(null, 0, NO_OWNER, UVM_PGA_ZERO | UVM_PGA_USERESERVE);
+      const page = pages.alloc(null, 0, NO_OWNER, UVM_PGA_USERESERVE);
       if (page === NO_PAGE) {
         this.free(map, start, size);
         return null;
       }
       pages.flags[page]! &= ~(PG_BUSY | PG_FAKE);
+      pages.kernelPages++;
       pmap.kenterPa(va, pages.pageAddress(page), VM_PROT_READ | VM_PROT_WRITE);
     }
     pmap.update(map.pmap);
     return start;
   }
 
+  #index(va: Va): number {
+    return this.#uvm.atop(va - this.#uvm.kernelMap.min);
+  }
+
   #enterPage(map: VmMap, va: Va): boolean {
     const { pages, pmap } = this.#uvm;
-    const page = pages.alloc(this.object, this.#uvm.atop(va - this.#uvm.kernelMap.min), NO_OWNER, UVM_PGA_ZERO);
+    const page = pages.alloc(this.object, this.#index(va), NO_OWNER, UVM_PGA_ZERO);
     if (page === NO_PAGE) return false;
+    const rights = VM_PROT_READ | VM_PROT_WRITE;
     pages.wire(page);
     pages.flags[page]! &= ~(PG_BUSY | PG_FAKE);
-    if ((map.flags & VM_MAP_INTRSAFE) !== 0) pmap.kenterPa(va, pages.pageAddress(page), VM_PROT_READ | VM_PROT_WRITE);
-    else pmap.enter(map.pmap, va, pages.pageAddress(page), VM_PROT_READ | VM_PROT_WRITE, VM_PROT_READ | VM_PROT_WRITE | PMAP_WIRED);
+    pmap.enter(map.pmap, va, pages.pageAddress(page), rights, rights | PMAP_WIRED);
     return true;
   }
 
   /** Gives kernel memory back (`uvm_km_free`), whichever way it was had. */
   free(map: VmMap, start: Va, size: number): void {
-    const { pmap, pages } = this.#uvm;
-    if ((map.flags & VM_MAP_INTRSAFE) !== 0)
-      for (let va = start; va < start + size; va += this.#uvm.pageSize) {
-        const pa = pmap.extract(map.pmap, va);
-        if (pa === NO_PA) continue;
-        pmap.kremove(va, this.#uvm.pageSize);
-        pages.free(pages.pageIndex(pa));
-      }
-    const entries = unmapRemove(this.#uvm, map, start, start + size);
-    const first = this.#uvm.atop(start - this.#uvm.kernelMap.min);
-    for (let index = first; index < first + this.#uvm.atop(size); index++) {
-      const page = pages.lookup(this.object, index);
-      if (page !== NO_PAGE) pages.free(page);
-      else if (this.object.slot(index) > 0) this.object.setSlot(index, 0);
-    }
-    unmapDetach(this.#uvm, entries, 0);
+    uvmUnmap(this.#uvm, map, start, start + size);
   }
 
   /**

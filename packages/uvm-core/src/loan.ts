@@ -4,7 +4,7 @@ import { NO_ANON } from './anon.ts';
 import type { MapEntry } from './entry.ts';
 import { anonGet } from './fault-anon.ts';
 import { mapLookup, type VmMap } from './map.ts';
-import { NO_OWNER, NO_PAGE, PG_BUSY, PG_FAKE, PQ_ANON, UVM_PGA_ZERO } from './page.ts';
+import { NO_OWNER, NO_PAGE, PG_BUSY, PG_FAKE, UVM_PGA_ZERO } from './page.ts';
 import { CHANNEL_LBOLT, PAGE_NULL, PGO_LOCKED, PGO_SYNCIO, type Sleeping, UVM_ET_COPYONWRITE, WAIT } from './types.ts';
 import type { Uvm } from './uvm.ts';
 
@@ -28,9 +28,13 @@ export function* loan(uvm: Uvm, map: VmMap, start: Va, length: number, to: LoanT
     if (got === WAIT) yield uvm.waitChannel;
     else if (got === EAGAIN) yield CHANNEL_LBOLT;
     else if (got !== 0) {
+      // What was lent so far comes back.
       unloan(uvm, lent, to);
       return got === ENOENT || got === ENOMEM ? got : EINVAL;
-    } else va += uvm.pageSize;
+    } else {
+      if (to === 'anon') count(uvm.lentAnons, lent.at(-1)!, 1);
+      va += uvm.pageSize;
+    }
   }
   return lent;
 }
@@ -38,8 +42,18 @@ export function* loan(uvm: Uvm, map: VmMap, start: Va, length: number, to: LoanT
 /** Ends loans (`uvm_unloan`). */
 export function unloan(uvm: Uvm, lent: readonly number[], to: LoanTo): void {
   for (const each of lent)
-    if (to === 'anon') anonUnref(uvm, each);
-    else unloanPage(uvm, each);
+    if (to === 'anon') {
+      count(uvm.lentAnons, each, -1);
+      anonUnref(uvm, each);
+    } else unloanPage(uvm, each);
+}
+
+/** Keeps account of a loan that begins or ends. */
+function count(ledger: Map<number, number>, what: number, change: number): void {
+  const loans = (ledger.get(what) ?? 0) + change;
+  if (loans < 0) throw new RangeError(`unloan: ${what} is not on loan`);
+  if (loans === 0) ledger.delete(what);
+  else ledger.set(what, loans);
 }
 
 function lendPage(uvm: Uvm, entry: MapEntry, va: Va, to: LoanTo, into: number[]): number {
@@ -120,8 +134,7 @@ function lendZero(uvm: Uvm, to: LoanTo, into: number[]): number {
     pages.activate(page);
     into.push(anon);
   } else {
-    pages.loanCount[page] = 1;
-    pages.wire(page);
+    lendToKernel(uvm, page);
     into.push(page);
   }
   return 0;
@@ -131,19 +144,17 @@ function lendToKernel(uvm: Uvm, page: number): void {
   const { pages, pmap } = uvm;
   if (pages.loanCount[page] === 0) pmap.pageProtect(pages.pageAddress(page), VM_PROT_READ);
   pages.loanCount[page]!++;
+  count(uvm.lentPages, page, 1);
   pages.wire(page);
 }
 
 /** One kernel borrower fewer; the last one frees a page that nobody owns (`uvm_unloanpage`). */
 function unloanPage(uvm: Uvm, page: number): void {
-  const { pages, exp } = uvm;
+  const { pages } = uvm;
+  count(uvm.lentPages, page, -1);
   pages.loanCount[page]!--;
-  const anon = pages.uanon[page]!;
-  if (pages.uobject[page] === NO_OWNER && anon !== NO_OWNER && (pages.pqflags[page]! & PQ_ANON) === 0) {
-    pages.pqflags[page]! |= PQ_ANON;
-    pages.loanCount[page]!--;
-    exp.anonpages++;
-  }
+  if (pages.isAbandoned(page)) pages.adopt(page);
   pages.unwire(page);
-  if (pages.loanCount[page] === 0 && pages.uobject[page] === NO_OWNER && anon === NO_OWNER) pages.free(page);
+  const owned = pages.uobject[page] !== NO_OWNER || pages.uanon[page] !== NO_OWNER;
+  if (pages.loanCount[page] === 0 && !owned) pages.free(page);
 }

@@ -6,7 +6,7 @@ import type { Uvm } from './uvm.ts';
 /** End of a page list. */
 export const LIST_END = -1;
 
-/** References of the kernel's own object: not counted (UVM_OBJ_KERN). */
+/** References of the kernel's own object, an aobj: not counted (UVM_OBJ_KERN). */
 export const UVM_OBJ_KERN = -2;
 
 /**
@@ -79,7 +79,7 @@ export interface PagerOps {
   fault?(uvm: Uvm, ufi: FaultInfo, into: Int32Array, flags: PagerFlags): Outcome;
 
   /**
-   * Cleans, deactivates or frees the resident pages in [start, stop); stop 0 is the end.
+   * Cleans, deactivates or frees the resident pages in [start, stop); stop 0 is the end. With PGO_PAGEOUT it never sleeps.
    *
    * @returns 0, or the first error of a write that was waited for
    */

@@ -1,3 +1,4 @@
+import { ENOMEM } from '@uvmkit/pmap';
 import { aobjDropSwap } from './aobj.ts';
 import { anonGet } from './fault-anon.ts';
 import { NO_PAGE, PG_CLEAN } from './page.ts';
@@ -13,7 +14,7 @@ import type { Uvm } from './uvm.ts';
 export function* swapOffPageIn(uvm: Uvm, first: number, beyond: number): Sleeping<boolean> {
   const inRange = (slot: number): boolean => slot >= first && slot < beyond;
   for (let anon = 0; anon < uvm.anons.count; anon++)
-    while (uvm.anons.ref[anon]! > 0 && inRange(uvm.anons.swslot[anon]!)) {
+    while (inRange(uvm.anons.swslot[anon]!)) {
       const outcome = anonGetOrRoom(uvm, anon);
       if (outcome === 'full') return false;
       if (outcome === 'sleep') yield uvm.waitChannel;
@@ -29,6 +30,7 @@ export function* swapOffPageIn(uvm: Uvm, first: number, beyond: number): Sleepin
           yield uvm.waitChannel;
           continue;
         }
+        if (got === ENOMEM) return false;
         if (got !== 0) break;
         aobjDropSwap(uvm, aobj, index);
         uvm.pages.flags[into[0]!]! &= ~PG_CLEAN;
@@ -42,8 +44,10 @@ export function* swapOffPageIn(uvm: Uvm, first: number, beyond: number): Sleepin
 function anonGetOrRoom(uvm: Uvm, anon: number): 'done' | 'sleep' | 'full' {
   const { anons, pages, pmap } = uvm;
   if (anons.page[anon] === NO_PAGE && !hasRoom(uvm)) return 'full';
+  // An anon that was freed while its page was on its way out waits for the page, too: it is freed then, with its slot.
   const outcome = anonGet(uvm, anon);
   if (outcome === WAIT) return 'sleep';
+  if (outcome === ENOMEM) return 'full';
   if (outcome !== 0) return 'done';
   const page = anons.page[anon]!;
   anons.dropSwap(anon);

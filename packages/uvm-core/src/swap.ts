@@ -50,6 +50,7 @@ export class Swap {
   /** By priority, lowest first; within one in the order in which they are used next. */
   #devices: SwapDevice[] = [];
   #nextDrum = 1;
+  #bad = 0;
 
   constructor(uvm: Uvm) {
     this.#uvm = uvm;
@@ -59,10 +60,15 @@ export class Swap {
     return this.#devices;
   }
 
-  /** True if every slot holds data that is nowhere else. */
+  /** True if every slot holds data that is nowhere else, or is bad. */
   get full(): boolean {
     const { exp } = this.#uvm;
-    return exp.swpgonly >= exp.swpages;
+    return exp.swpgonly + this.#bad >= exp.swpages;
+  }
+
+  /** Bad slots, on all devices. */
+  get bad(): number {
+    return this.#bad;
   }
 
   /**
@@ -124,6 +130,7 @@ export class Swap {
     exp.swpages -= device.npages;
     exp.swpginuse -= device.npgbad;
     exp.nswapdev--;
+    this.#bad -= device.npgbad;
     anons.remove(device.npages);
     this.#devices = this.#devices.filter((other) => other !== device);
     return 0;
@@ -162,6 +169,7 @@ export class Swap {
   /** The slots failed: they stay in use for ever (uvm_swap_markbad). */
   markBad(slot: number, count: number): void {
     this.deviceOf(slot).npgbad += count;
+    this.#bad += count;
   }
 
   /**

@@ -1,4 +1,5 @@
 import {
+  ENOMEM,
   type EventStream,
   KernelPanic,
   type MachineDependent,
@@ -31,6 +32,7 @@ import {
 import {
   CHANNEL_MEMORY,
   type Outcome,
+  type Sleeping,
   VM_MAP_PAGEABLE,
   VM_MAP_WANTLOCK,
   WAIT,
@@ -55,6 +57,8 @@ export interface Quirks {
   readonly loanedNeighbourWritable: boolean;
   /** A child's map.size still counts the holes that VM_INHERIT_NONE left. */
   readonly forkCountsHoles: boolean;
+  /** Extraction that removes does not take the range off the source's map.size, and panics if any of it is wired. */
+  readonly extractForgetsSource: boolean;
   /** mincore falls through to the object for an anon that is on swap only. */
   readonly mincoreIgnoresSwap: boolean;
 }
@@ -67,6 +71,7 @@ export const DEFAULT_QUIRKS: Quirks = {
   wireAllFaultsNone: false,
   loanedNeighbourWritable: false,
   forkCountsHoles: false,
+  extractForgetsSource: false,
   mincoreIgnoresSwap: false,
 };
 
@@ -108,6 +113,9 @@ export class Uvm {
   readonly swap: Swap;
   /** Objects of mapped devices. */
   readonly devices: Map<MappableDevice, DeviceObject> = new Map();
+  /** Loans that are out: how often each anon is lent, and how often each page is to the kernel. */
+  readonly lentAnons: Map<number, number> = new Map();
+  readonly lentPages: Map<number, number> = new Map();
   /** Every anonymous object there is. */
   readonly aobjs: Set<Aobj> = new Set();
   readonly kernelMap: VmMap;
@@ -124,6 +132,8 @@ export class Uvm {
   gotPage: number = NO_PAGE;
   /** Null until there is one: then running out of memory is a panic. */
   daemon: PageDaemon | null = null;
+  /** The daemon found nothing that could be freed, with memory used up. */
+  exhausted = false;
   readonly #wakeup: (channel: WaitChannel) => void;
   readonly #objects: UvmObject[] = [];
   #nextChannel: WaitChannel = -16;
@@ -208,7 +218,8 @@ export class Uvm {
   }
 
   /**
-   * Answers WAIT for free memory, with the daemon at work (`uvm_wait`).
+   * Answers WAIT for free memory, with the daemon at work (`uvm_wait`); or ENOMEM, if the daemon has found that nothing
+   * whatsoever can be freed. One caller is told so, and what it gives up may help the next. (NetBSD of 2001 had them sleep for ever.)
    *
    * @throws KernelPanic if nobody will ever free any
    */
@@ -225,8 +236,32 @@ export class Uvm {
         inactive,
       });
     }
+    if (this.exhausted) {
+      this.exhausted = false;
+      if (this.exp.free <= this.exp.reserve_kernel) return ENOMEM;
+    }
     this.daemon.wake();
     return this.wait(CHANNEL_MEMORY);
+  }
+
+  /**
+   * Sleeps until memory may be free, for those who cannot fail.
+   *
+   * @throws KernelPanic if none will ever be
+   */
+  *sleepForMemory(reason: string): Sleeping<void> {
+    if (this.waitForMemory(reason) !== WAIT) {
+      const { free, npages, wired, swpages, swpgonly } = this.exp;
+      throw new KernelPanic('uvm_wait: out of memory and swap, and nothing can be freed', {
+        reason,
+        free,
+        npages,
+        wired,
+        swpages,
+        swpgonly,
+      });
+    }
+    yield CHANNEL_MEMORY;
   }
 
   /** Answers WAIT for whoever keeps the map busy. */

@@ -33,12 +33,13 @@ export function* vnodePut(
   const beyond = all || stop === 0 ? Number.POSITIVE_INFINITY : Math.ceil(stop / uvm.pageSize);
   for (const index of residentIn(uvm, vnode, first, beyond)) {
     let page = uvm.pages.lookup(vnode, index);
-    while (page !== NO_PAGE && (uvm.pages.flags[page]! & PG_BUSY) !== 0) {
+    const skip = (flags & PGO_PAGEOUT) !== 0;
+    while (!skip && page !== NO_PAGE && (uvm.pages.flags[page]! & PG_BUSY) !== 0) {
       uvm.pages.flags[page]! |= PG_WANTED;
       yield page;
       page = uvm.pages.lookup(vnode, index);
     }
-    if (page !== NO_PAGE) putPage(uvm, vnode, page, flags, { first, beyond });
+    if (page !== NO_PAGE && (uvm.pages.flags[page]! & PG_BUSY) === 0) putPage(uvm, vnode, page, flags, { first, beyond });
   }
   if ((flags & PGO_SYNCIO) === 0) return 0;
   while (vnode.numoutput > 0) yield vnode.outputChannel;
