@@ -5,12 +5,7 @@ import type { MapEntry } from './entry.ts';
 import type { VmMap } from './map.ts';
 import { clipEnd, clipStart } from './map-clip.ts';
 import { NO_PAGE, PG_BUSY, PG_FAKE, PG_WANTED } from './page.ts';
-import {
-  type Sleeping,
-  UVM_AMAP_CHUNK,
-  UVM_AMAP_LARGE,
-  UVM_ET_NEEDSCOPY,
-} from './types.ts';
+import { type Sleeping, UVM_AMAP_CHUNK, UVM_AMAP_LARGE, UVM_ET_NEEDSCOPY } from './types.ts';
 import type { Uvm } from './uvm.ts';
 
 /**

@@ -1,7 +1,16 @@
 import { EBUSY, EINVAL, EIO, type Errno, KernelPanic, VM_PROT_NONE } from '@uvmkit/pmap';
 import { SWSLOT_BAD } from './anon.ts';
 import { type PagerOps, UVM_OBJ_KERN, UvmObject } from './object.ts';
-import { NO_OWNER, NO_PAGE, PG_BUSY, PG_FAKE, PG_RELEASED, PG_WANTED, PQ_AOBJ, UVM_PGA_ZERO } from './page.ts';
+import {
+  NO_OWNER,
+  NO_PAGE,
+  PG_BUSY,
+  PG_FAKE,
+  PG_RELEASED,
+  PG_WANTED,
+  PQ_AOBJ,
+  UVM_PGA_ZERO,
+} from './page.ts';
 import {
   type Outcome,
   PAGE_NULL,
@@ -69,11 +78,13 @@ export class Aobj extends UvmObject {
   /** Page index and slot of every page that has one. */
   *slots(): Generator<readonly [index: number, slot: number], void, void> {
     if (this.#array !== null) {
-      for (let index = 0; index < this.#array.length; index++) if (this.#array[index] !== 0) yield [index, this.#array[index]!];
+      for (let index = 0; index < this.#array.length; index++)
+        if (this.#array[index] !== 0) yield [index, this.#array[index]!];
       return;
     }
     for (const [tag, cluster] of this.#clusters)
-      for (let at = 0; at < cluster.length; at++) if (cluster[at] !== 0) yield [(tag << CLUSTER_SHIFT) + at, cluster[at]!];
+      for (let at = 0; at < cluster.length; at++)
+        if (cluster[at] !== 0) yield [(tag << CLUSTER_SHIFT) + at, cluster[at]!];
   }
 }
 
@@ -147,7 +158,15 @@ export const aobjPager: PagerOps = {
   markText: () => undefined,
 };
 
-function getResident(uvm: Uvm, aobj: Aobj, first: number, into: Int32Array, count: number, centre: number, all: boolean): Outcome {
+function getResident(
+  uvm: Uvm,
+  aobj: Aobj,
+  first: number,
+  into: Int32Array,
+  count: number,
+  centre: number,
+  all: boolean,
+): Outcome {
   const { pages } = uvm;
   let missing = false;
   for (let i = 0; i < count; i++) {
@@ -253,7 +272,7 @@ function* put(uvm: Uvm, aobj: Aobj, start: number, stop: number, flags: number):
 function destroy(uvm: Uvm, aobj: Aobj): void {
   const { pages, pmap } = uvm;
   aobj.dying = true;
-  for (let page = aobj.memq; page >= 0; ) {
+  for (let page = aobj.memq; page >= 0;) {
     const next = pages.nextInObject(page);
     if ((pages.flags[page]! & PG_BUSY) !== 0) pages.flags[page]! |= PG_RELEASED;
     else {
@@ -263,13 +282,15 @@ function destroy(uvm: Uvm, aobj: Aobj): void {
     }
     page = next;
   }
-  for (const [index] of [...aobj.slots()]) if (pages.lookup(aobj, index) === NO_PAGE) aobjDropSwap(uvm, aobj, index);
+  for (const [index] of [...aobj.slots()])
+    if (pages.lookup(aobj, index) === NO_PAGE) aobjDropSwap(uvm, aobj, index);
   if (aobj.npages === 0) aobjReap(uvm, aobj);
 }
 
 /** A dying object without pages is gone. */
 export function aobjReap(uvm: Uvm, aobj: Aobj): void {
-  if (!aobj.dying || aobj.npages !== 0) throw new KernelPanic('uao_detach: object is not dead', { id: aobj.id, npages: aobj.npages });
+  if (!aobj.dying || aobj.npages !== 0)
+    throw new KernelPanic('uao_detach: object is not dead', { id: aobj.id, npages: aobj.npages });
   uvm.aobjs.delete(aobj);
+  uvm.disownObject(aobj);
 }
-

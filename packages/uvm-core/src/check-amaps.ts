@@ -98,7 +98,6 @@ function checkUsers(
 function checkAnons(uvm: Uvm, references: Int32Array, report: Report): void {
   const { anons, pages, exp } = uvm;
   let live = 0;
-  let onSwapOnly = 0;
   for (let anon = 0; anon < anons.count; anon++) {
     const ref = anons.ref[anon]!;
     const lent = uvm.lentAnons.get(anon) ?? 0;
@@ -113,7 +112,6 @@ function checkAnons(uvm: Uvm, references: Int32Array, report: Report): void {
     const page = anons.page[anon]!;
     if (page === NO_PAGE) {
       if (anons.swslot[anon] === 0) report(17, `anon ${anon} is alive`, 'it has no data');
-      if (anons.swslot[anon]! > 0) onSwapOnly++;
     } else if (pages.uanon[page] !== anon)
       report(17, `anon ${anon} has page ${page}`, `the page belongs to anon ${pages.uanon[page]}`);
     else if (pages.uobject[page] === NO_OWNER && (pages.pqflags[page]! & PQ_ANON) === 0)
@@ -131,6 +129,4 @@ function checkAnons(uvm: Uvm, references: Int32Array, report: Report): void {
     report(18, `nfreeanon is ${exp.nfreeanon}`, `${free} anons are on the free list`);
   if (free + live + dying !== anons.count)
     report(18, `${free} anons are free and ${live} alive`, `there are ${anons.count}`);
-  if (onSwapOnly !== exp.swpgonly)
-    report(19, `swpgonly is ${exp.swpgonly}`, `${onSwapOnly} anons are on swap only`);
 }

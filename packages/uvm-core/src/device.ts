@@ -1,7 +1,15 @@
-import { EIO, type Errno, type Pa, type Prot, PMAP_CANFAIL } from '@uvmkit/pmap';
+import { EIO, type Errno, type Pa, type Prot, PMAP_CANFAIL, VM_PROT_NONE } from '@uvmkit/pmap';
 import type { FaultInfo } from './fault.ts';
 import { type PagerOps, UvmObject } from './object.ts';
-import { type Outcome, PAGE_NULL, PGO_ALLPAGES, type PagerFlags, type Sleeping, UVM_ET_COPYONWRITE } from './types.ts';
+import { NO_PAGE } from './page.ts';
+import {
+  type Outcome,
+  PAGE_NULL,
+  PGO_ALLPAGES,
+  type PagerFlags,
+  type Sleeping,
+  UVM_ET_COPYONWRITE,
+} from './types.ts';
 import type { Uvm } from './uvm.ts';
 
 /** A device that can be mapped (`d_mmap`). */
@@ -26,9 +34,16 @@ export class DeviceObject extends UvmObject {
  *
  * @returns null if any page of [offset, offset + size) cannot be mapped with `prot`
  */
-export function deviceAttach(uvm: Uvm, device: MappableDevice, prot: Prot, offset: number, size: number): DeviceObject | null {
+export function deviceAttach(
+  uvm: Uvm,
+  device: MappableDevice,
+  prot: Prot,
+  offset: number,
+  size: number,
+): DeviceObject | null {
   if (offset < 0) return null;
-  for (let at = offset; at < offset + size; at += uvm.pageSize) if (device.mmap(at, prot) < 0) return null;
+  for (let at = offset; at < offset + size; at += uvm.pageSize)
+    if (device.mmap(at, prot) < 0) return null;
   const known = uvm.devices.get(device);
   if (known !== undefined) {
     known.refs++;
@@ -49,7 +64,9 @@ export const devicePager: PagerOps = {
   },
 
   detach(uvm, object) {
-    if (--object.refs === 0) uvm.devices.delete((object as DeviceObject).device);
+    if (--object.refs > 0) return;
+    uvm.devices.delete((object as DeviceObject).device);
+    uvm.disownObject(object);
   },
 
   get: (): Outcome => EIO,
@@ -60,6 +77,10 @@ export const devicePager: PagerOps = {
   },
 
   deactivate: () => undefined,
+  pageAt(uvm, object, index) {
+    const cookie = (object as DeviceObject).device.mmap(index * uvm.pageSize, VM_PROT_NONE);
+    return cookie < 0 ? NO_PAGE : uvm.pages.pageIndex(uvm.pmap.physAddress(cookie));
+  },
   isText: () => false,
   markText: () => undefined,
 
@@ -88,4 +109,3 @@ function deviceFault(uvm: Uvm, ufi: FaultInfo, into: Int32Array, flags: PagerFla
   uvm.pmap.update(map.pmap);
   return 0;
 }
-

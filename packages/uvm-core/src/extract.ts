@@ -3,7 +3,16 @@ import { amapRef } from './amap.ts';
 import { amapCopy } from './amap-copy.ts';
 import type { MapEntry } from './entry.ts';
 import { clipEnd, clipStart } from './map-clip.ts';
-import { advanceFirstFree, mapFloor, mapLink, mapLock, mapLookup, mapUnlink, type VmMap, uvmMap } from './map.ts';
+import {
+  advanceFirstFree,
+  mapFloor,
+  mapLink,
+  mapLock,
+  mapLookup,
+  mapUnlink,
+  type VmMap,
+  uvmMap,
+} from './map.ts';
 import { unmapDetach, unmapRemove, uvmUnmap } from './map-unmap.ts';
 import {
   AMAP_REFALL,
@@ -34,7 +43,13 @@ export const UVM_EXTRACT_FIXPROT = 8;
  * @param offset what the address should be cache-compatible with, or UVM_UNKNOWN_OFFSET
  * @returns the start, or ENOMEM
  */
-export function mapReserve(uvm: Uvm, map: VmMap, size: number, hint: Va, offset: number): { readonly error: Errno; readonly start: Va } {
+export function mapReserve(
+  uvm: Uvm,
+  map: VmMap,
+  size: number,
+  hint: Va,
+  offset: number,
+): { readonly error: Errno; readonly start: Va } {
   return uvmMap(uvm, map, hint, size, null, offset, 0, {
     prot: VM_PROT_NONE,
     maxProt: VM_PROT_NONE,
@@ -52,7 +67,14 @@ export function mapReserve(uvm: Uvm, map: VmMap, size: number, hint: Va, offset:
  */
 export function mapReplace(map: VmMap, start: Va, end: Va, entries: readonly MapEntry[]): boolean {
   const blank = mapLookup(map, start);
-  if (blank === null || blank.start !== start || blank.end !== end || blank.object !== null || blank.amap !== null) return false;
+  if (
+    blank === null ||
+    blank.start !== start ||
+    blank.end !== end ||
+    blank.object !== null ||
+    blank.amap !== null
+  )
+    return false;
   if (entries.length > 0 && (entries[0]!.start < start || entries.at(-1)!.end > end)) return false;
   const before = blank.prev;
   // The entries may leave gaps where the reservation left none.
@@ -89,11 +111,20 @@ export function* mapExtract(
   const contig = (flags & UVM_EXTRACT_CONTIG) !== 0;
   const quick = (flags & UVM_EXTRACT_QREF) !== 0;
   if (start % uvm.pageSize !== 0 || length % uvm.pageSize !== 0 || length <= 0)
-    throw new RangeError(`mapExtract wants page-aligned ranges, given 0x${start.toString(16)} and ${length} bytes`);
-  if (remove && (contig || quick)) throw new RangeError('mapExtract: REMOVE goes with neither CONTIG nor QREF');
+    throw new RangeError(
+      `mapExtract wants page-aligned ranges, given 0x${start.toString(16)} and ${length} bytes`,
+    );
+  if (remove && (contig || quick))
+    throw new RangeError('mapExtract: REMOVE goes with neither CONTIG nor QREF');
   const end = start + length;
   yield* mapLock(to);
-  const room = mapReserve(uvm, to, length, to.min, uvm.pmap.prefer === null ? UVM_UNKNOWN_OFFSET : start);
+  const room = mapReserve(
+    uvm,
+    to,
+    length,
+    to.min,
+    uvm.pmap.prefer === null ? UVM_UNKNOWN_OFFSET : start,
+  );
   if (room.error !== 0) return { error: ENOMEM, start: 0 };
   yield* mapLock(from);
   const pieces: MapEntry[] = [];
@@ -117,9 +148,16 @@ export function* mapExtract(
 function takeOut(uvm: Uvm, from: VmMap, start: Va, end: Va): MapEntry[] {
   const { size } = from;
   if (uvm.quirks.extractForgetsSource) {
-    for (let entry = mapFloor(from, start); entry !== from.header && entry.start < end; entry = entry.next)
+    for (
+      let entry = mapFloor(from, start);
+      entry !== from.header && entry.start < end;
+      entry = entry.next
+    )
       if (entry.end > start && entry.wiredCount > 0)
-        throw new KernelPanic('uvm_unmap_detach: entry is wired', { map: from.id, start: entry.start });
+        throw new KernelPanic('uvm_unmap_detach: entry is wired', {
+          map: from.id,
+          start: entry.start,
+        });
   }
   const taken = unmapRemove(uvm, from, start, end);
   if (uvm.quirks.extractForgetsSource) from.size = size;
@@ -127,7 +165,15 @@ function takeOut(uvm: Uvm, from: VmMap, start: Va, end: Va): MapEntry[] {
 }
 
 /** Copies of the entries in [start, end), moved by `shift`, each with references of its own. */
-function collect(uvm: Uvm, from: VmMap, start: Va, end: Va, shift: number, flags: number, into: MapEntry[]): Errno {
+function collect(
+  uvm: Uvm,
+  from: VmMap,
+  start: Va,
+  end: Va,
+  shift: number,
+  flags: number,
+  into: MapEntry[],
+): Errno {
   const contig = (flags & UVM_EXTRACT_CONTIG) !== 0;
   const quick = (flags & UVM_EXTRACT_QREF) !== 0;
   let entry = mapFloor(from, start);
@@ -154,7 +200,12 @@ function collect(uvm: Uvm, from: VmMap, start: Va, end: Va, shift: number, flags
     }
     if (piece.amap !== null) {
       piece.pageoff += uvm.atop(fudge);
-      amapRef(piece.amap, piece.pageoff, uvm.atop(piece.end - piece.start), AMAP_SHARED | (quick ? AMAP_REFALL : 0));
+      amapRef(
+        piece.amap,
+        piece.pageoff,
+        uvm.atop(piece.end - piece.start),
+        AMAP_SHARED | (quick ? AMAP_REFALL : 0),
+      );
     }
     into.push(piece);
     if (contig && entry.end < end && entry.next.start !== entry.end) return EINVAL;

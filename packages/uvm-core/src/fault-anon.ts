@@ -2,7 +2,16 @@ import { EIO, ENOMEM, KernelPanic, VM_PROT_NONE, VM_PROT_WRITE } from '@uvmkit/p
 import { amapAdd } from './amap.ts';
 import { NO_ANON, SWSLOT_BAD } from './anon.ts';
 import type { FaultInfo } from './fault.ts';
-import { NO_OWNER, NO_PAGE, PG_BUSY, PG_CLEAN, PG_FAKE, PG_RELEASED, PG_WANTED, PQ_ANON } from './page.ts';
+import {
+  NO_OWNER,
+  NO_PAGE,
+  PG_BUSY,
+  PG_CLEAN,
+  PG_FAKE,
+  PG_RELEASED,
+  PG_WANTED,
+  PQ_ANON,
+} from './page.ts';
 import type { Outcome } from './types.ts';
 import type { Uvm } from './uvm.ts';
 

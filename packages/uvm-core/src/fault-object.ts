@@ -4,7 +4,16 @@ import { NO_ANON } from './anon.ts';
 import { noMemory } from './fault-anon.ts';
 import type { FaultInfo } from './fault.ts';
 import type { UvmObject } from './object.ts';
-import { NO_OWNER, NO_PAGE, PG_BUSY, PG_CLEAN, PG_FAKE, PG_RDONLY, PQ_SWAPBACKED, UVM_PGA_ZERO } from './page.ts';
+import {
+  NO_OWNER,
+  NO_PAGE,
+  PG_BUSY,
+  PG_CLEAN,
+  PG_FAKE,
+  PG_RDONLY,
+  PQ_SWAPBACKED,
+  UVM_PGA_ZERO,
+} from './page.ts';
 import {
   AMAP_SHARED,
   CHANNEL_LBOLT,
@@ -114,7 +123,7 @@ function promotePage(uvm: Uvm, ufi: FaultInfo, from: number): Outcome {
 
 /** Both: map the page, which is BUSY, and let it go. */
 function enterPage(uvm: Uvm, ufi: FaultInfo, page: number, prot: number): Outcome {
-  const { pages, exp, pmap } = uvm;
+  const { pages, pmap } = uvm;
   const error = pmap.enter(ufi.map.pmap, ufi.va, pages.pageAddress(page), prot, ufi.enterFlags);
   if (error !== 0) {
     pages.flags[page]! &= ~PG_FAKE;
@@ -137,7 +146,7 @@ function enterPage(uvm: Uvm, ufi: FaultInfo, page: number, prot: number): Outcom
 }
 
 /** Puts a page that is not on loan in the place of one that is; NO_PAGE if memory is short. The new one is BUSY. */
-function breakObjectLoan(uvm: Uvm, object: UvmObject, old: number): number {
+export function breakObjectLoan(uvm: Uvm, object: UvmObject, old: number): number {
   const { pages, pmap } = uvm;
   const copy = pages.alloc(null, 0, NO_OWNER, 0);
   if (copy === NO_PAGE) return NO_PAGE;

@@ -107,6 +107,7 @@ export function uvmFault(uvm: Uvm, map: VmMap, va: Va, type: FaultType, access: 
 
 /** Goes on with a fault that had to wait: from the top, but without looking at the neighbours again. */
 export function uvmRefault(uvm: Uvm, map: VmMap, va: Va, type: FaultType, access: Prot): Outcome {
+  uvm.refaults++;
   return resolve(uvm, map, va, type, access, true);
 }
 

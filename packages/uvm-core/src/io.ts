@@ -1,5 +1,10 @@
 import { EIO, ENOMEM, type Errno, type Va } from '@uvmkit/pmap';
-import { mapExtract, UVM_EXTRACT_CONTIG, UVM_EXTRACT_FIXPROT, UVM_EXTRACT_QREF } from './extract.ts';
+import {
+  mapExtract,
+  UVM_EXTRACT_CONTIG,
+  UVM_EXTRACT_FIXPROT,
+  UVM_EXTRACT_QREF,
+} from './extract.ts';
 import { mapLock, type VmMap } from './map.ts';
 import { unmapDetach, unmapRemove } from './map-unmap.ts';
 import { AMAP_REFALL, type Sleeping, VM_FAULT_WIRE } from './types.ts';
@@ -21,7 +26,13 @@ export type KernelMove = (kernelVa: Va, done: number, length: number) => Sleepin
  * @returns EIO for a wrapped range, EINVAL if a stretch of 64 KB (or what is left) has a hole, ENOMEM if it cannot be mapped, or what
  * `move` answered; bytes done before in `done`
  */
-export function* uvmIo(uvm: Uvm, map: VmMap, va: Va, length: number, move: KernelMove): Sleeping<{ readonly error: Errno; readonly done: number }> {
+export function* uvmIo(
+  uvm: Uvm,
+  map: VmMap,
+  va: Va,
+  length: number,
+  move: KernelMove,
+): Sleeping<{ readonly error: Errno; readonly done: number }> {
   if (length === 0) return { error: 0, done: 0 };
   if (length < 0 || !Number.isSafeInteger(va + length)) return { error: EIO, done: 0 };
   const max = uvm.md.port.layout.userMax;
@@ -33,7 +44,14 @@ export function* uvmIo(uvm: Uvm, map: VmMap, va: Va, length: number, move: Kerne
     const at = va + done;
     const start = uvm.trunc(at);
     const size = Math.min(uvm.round(at + (total - done)) - start, most);
-    const mapped = yield* mapExtract(uvm, map, start, size, uvm.kernelMap, UVM_EXTRACT_QREF | UVM_EXTRACT_CONTIG | UVM_EXTRACT_FIXPROT);
+    const mapped = yield* mapExtract(
+      uvm,
+      map,
+      start,
+      size,
+      uvm.kernelMap,
+      UVM_EXTRACT_QREF | UVM_EXTRACT_CONTIG | UVM_EXTRACT_FIXPROT,
+    );
     if (mapped.error === ENOMEM && size > uvm.pageSize) {
       most = uvm.round(size / 2);
       continue;
@@ -42,7 +60,11 @@ export function* uvmIo(uvm: Uvm, map: VmMap, va: Va, length: number, move: Kerne
     const bytes = Math.min(size - (at - start), total - done);
     const error = yield* move(mapped.start + (at - start), done, bytes);
     yield* mapLock(uvm.kernelMap);
-    unmapDetach(uvm, unmapRemove(uvm, uvm.kernelMap, mapped.start, mapped.start + size), AMAP_REFALL);
+    unmapDetach(
+      uvm,
+      unmapRemove(uvm, uvm.kernelMap, mapped.start, mapped.start + size),
+      AMAP_REFALL,
+    );
     if (error !== 0) return { error, done };
     done += bytes;
   }
@@ -53,7 +75,13 @@ export function* uvmIo(uvm: Uvm, map: VmMap, va: Va, length: number, move: Kerne
  * Keeps a user buffer in memory during a transfer (`uvm_vslock`): wired at the protection that the access needs, and not at the
  * maximum (hazard H5). No entry knows of it.
  */
-export function* vslock(uvm: Uvm, map: VmMap, va: Va, length: number, access: number): Sleeping<Errno> {
+export function* vslock(
+  uvm: Uvm,
+  map: VmMap,
+  va: Va,
+  length: number,
+  access: number,
+): Sleeping<Errno> {
   const start = uvm.trunc(va);
   const end = uvm.round(va + length);
   const error = yield* faultWire(uvm, map, start, end, VM_FAULT_WIRE, access);
@@ -66,7 +94,10 @@ export function vsunlock(uvm: Uvm, map: VmMap, va: Va, length: number): void {
   const start = uvm.trunc(va);
   const end = uvm.round(va + length);
   const at = map.vslocks.findIndex((lock) => lock.start === start && lock.end === end);
-  if (at < 0) throw new RangeError(`vsunlock: [0x${start.toString(16)}, 0x${end.toString(16)}) is not locked`);
+  if (at < 0)
+    throw new RangeError(
+      `vsunlock: [0x${start.toString(16)}, 0x${end.toString(16)}) is not locked`,
+    );
   map.vslocks.splice(at, 1);
   faultUnwire(uvm, map, start, end);
 }

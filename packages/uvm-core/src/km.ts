@@ -1,8 +1,23 @@
-import { KernelPanic, PMAP_WIRED, VM_PROT_ALL, VM_PROT_READ, VM_PROT_WRITE, type Va } from '@uvmkit/pmap';
+import {
+  KernelPanic,
+  PMAP_WIRED,
+  VM_PROT_ALL,
+  VM_PROT_READ,
+  VM_PROT_WRITE,
+  type Va,
+} from '@uvmkit/pmap';
 import { Aobj } from './aobj.ts';
 import { mapLock, mapLookup, type MapAttributes, uvmMap, VmMap } from './map.ts';
 import { uvmUnmap } from './map-unmap.ts';
-import { NO_OWNER, NO_PAGE, PG_BUSY, PG_FAKE, PG_WANTED, UVM_PGA_USERESERVE, UVM_PGA_ZERO } from './page.ts';
+import {
+  NO_OWNER,
+  NO_PAGE,
+  PG_BUSY,
+  PG_FAKE,
+  PG_WANTED,
+  UVM_PGA_USERESERVE,
+  UVM_PGA_ZERO,
+} from './page.ts';
 import {
   MAP_INHERIT_NONE,
   type Sleeping,
@@ -47,7 +62,7 @@ export class KernelMemory {
   *zalloc(map: VmMap, size: number): Sleeping<Va | null> {
     const start = yield* this.valloc(map, size);
     if (start === null) return null;
-    for (let va = start; va < start + size; ) {
+    for (let va = start; va < start + size;) {
       const old = this.#uvm.pages.lookup(this.object, this.#index(va));
       if (old !== NO_PAGE) {
         // The last user's page is still on its way out.
@@ -63,7 +78,16 @@ export class KernelMemory {
   /** Addresses only: the memory is there, zeroed, when it is first touched (`uvm_km_valloc`). Null if the map has no room. */
   *valloc(map: VmMap, size: number): Sleeping<Va | null> {
     yield* mapLock(map);
-    const { error, start } = uvmMap(this.#uvm, map, map.min, size, this.object, UVM_UNKNOWN_OFFSET, 0, KERNEL);
+    const { error, start } = uvmMap(
+      this.#uvm,
+      map,
+      map.min,
+      size,
+      this.object,
+      UVM_UNKNOWN_OFFSET,
+      0,
+      KERNEL,
+    );
     return error === 0 ? start : null;
   }
 
@@ -79,7 +103,16 @@ export class KernelMemory {
     if ((map.flags & VM_MAP_INTRSAFE) === 0)
       throw new TypeError(`kmemAlloc wants a map for interrupts, given map ${map.id}`);
     const attributes = { ...KERNEL, flags: UVM_FLAG_TRYLOCK };
-    const { error, start } = uvmMap(this.#uvm, map, map.min, size, null, UVM_UNKNOWN_OFFSET, 0, attributes);
+    const { error, start } = uvmMap(
+      this.#uvm,
+      map,
+      map.min,
+      size,
+      null,
+      UVM_UNKNOWN_OFFSET,
+      0,
+      attributes,
+    );
     if (error !== 0) return null;
     for (let va = start; va < start + size; va += this.#uvm.pageSize) {
       const page = pages.alloc(null, 0, NO_OWNER, UVM_PGA_USERESERVE);
@@ -123,9 +156,28 @@ export class KernelMemory {
   *suballoc(size: number, intrSafe: boolean): Sleeping<VmMap> {
     const { kernelMap } = this.#uvm;
     yield* mapLock(kernelMap);
-    const { error, start } = uvmMap(this.#uvm, kernelMap, kernelMap.min, size, null, UVM_UNKNOWN_OFFSET, 0, { ...KERNEL, flags: UVM_FLAG_NOMERGE });
-    if (error !== 0) throw new KernelPanic('uvm_km_suballoc: unable to allocate space in parent map', { size, error });
-    const map = new VmMap(this.#uvm, kernelMap.pmap, start, start + size, intrSafe ? VM_MAP_INTRSAFE : VM_MAP_PAGEABLE);
+    const { error, start } = uvmMap(
+      this.#uvm,
+      kernelMap,
+      kernelMap.min,
+      size,
+      null,
+      UVM_UNKNOWN_OFFSET,
+      0,
+      { ...KERNEL, flags: UVM_FLAG_NOMERGE },
+    );
+    if (error !== 0)
+      throw new KernelPanic('uvm_km_suballoc: unable to allocate space in parent map', {
+        size,
+        error,
+      });
+    const map = new VmMap(
+      this.#uvm,
+      kernelMap.pmap,
+      start,
+      start + size,
+      intrSafe ? VM_MAP_INTRSAFE : VM_MAP_PAGEABLE,
+    );
     const entry = mapLookup(kernelMap, start)!;
     entry.etype = (entry.etype & ~UVM_ET_OBJ) | UVM_ET_SUBMAP;
     entry.submap = map;

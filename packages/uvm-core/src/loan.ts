@@ -5,7 +5,15 @@ import type { MapEntry } from './entry.ts';
 import { anonGet } from './fault-anon.ts';
 import { mapLookup, type VmMap } from './map.ts';
 import { NO_OWNER, NO_PAGE, PG_BUSY, PG_FAKE, UVM_PGA_ZERO } from './page.ts';
-import { CHANNEL_LBOLT, PAGE_NULL, PGO_LOCKED, PGO_SYNCIO, type Sleeping, UVM_ET_COPYONWRITE, WAIT } from './types.ts';
+import {
+  CHANNEL_LBOLT,
+  PAGE_NULL,
+  PGO_LOCKED,
+  PGO_SYNCIO,
+  type Sleeping,
+  UVM_ET_COPYONWRITE,
+  WAIT,
+} from './types.ts';
 import type { Uvm } from './uvm.ts';
 
 /** What a loan is made to. */
@@ -20,11 +28,21 @@ export type LoanTo = 'anon' | 'page';
  * @param start page-aligned; so is `length`
  * @returns the anons or pages, one a page; or ENOENT for a hole, EINVAL for anything else that cannot be lent, and nothing is lent then
  */
-export function* loan(uvm: Uvm, map: VmMap, start: Va, length: number, to: LoanTo): Sleeping<readonly number[] | Errno> {
+export function* loan(
+  uvm: Uvm,
+  map: VmMap,
+  start: Va,
+  length: number,
+  to: LoanTo,
+): Sleeping<readonly number[] | Errno> {
   const lent: number[] = [];
-  for (let va = start; va < start + length; ) {
+  for (let va = start; va < start + length;) {
     const entry = map.exclusive ? null : mapLookup(map, va);
-    const got = map.exclusive ? uvm.wait(map.channel) : entry === null ? ENOENT : lendPage(uvm, entry, va, to, lent);
+    const got = map.exclusive
+      ? uvm.wait(map.channel)
+      : entry === null
+        ? ENOENT
+        : lendPage(uvm, entry, va, to, lent);
     if (got === WAIT) yield uvm.waitChannel;
     else if (got === EAGAIN) yield CHANNEL_LBOLT;
     else if (got !== 0) {
@@ -83,14 +101,30 @@ function lendAnon(uvm: Uvm, anon: number, to: LoanTo, into: number[]): number {
 }
 
 /** An object's page: to the kernel, or to a new anon that borrows it. */
-function lendObjectPage(uvm: Uvm, entry: MapEntry, slot: number, to: LoanTo, into: number[]): number {
+function lendObjectPage(
+  uvm: Uvm,
+  entry: MapEntry,
+  slot: number,
+  to: LoanTo,
+  into: number[],
+): number {
   const { anons, pages, pmap } = uvm;
   const object = entry.object!;
   const offset = entry.offset + slot * uvm.pageSize;
   const found = new Int32Array([PAGE_NULL]);
   object.pgops.get(uvm, object, offset, found, 1, 0, 0, entry.advice, PGO_LOCKED);
   if (found[0]! < 0) {
-    const got = object.pgops.get(uvm, object, offset, found, 1, 0, VM_PROT_READ, entry.advice, PGO_SYNCIO);
+    const got = object.pgops.get(
+      uvm,
+      object,
+      offset,
+      found,
+      1,
+      0,
+      VM_PROT_READ,
+      entry.advice,
+      PGO_SYNCIO,
+    );
     if (got !== 0) return got;
   }
   const page = found[0]!;

@@ -91,6 +91,9 @@ export interface PagerOps {
   /** A page of a dead object was let go at last: it is freed here. Absent where objects with busy pages do not die. */
   released?(uvm: Uvm, object: UvmObject, page: number): void;
 
+  /** The page that belongs at an index, where it is not the object's own: windows on files, frames of a device. */
+  pageAt?(uvm: Uvm, object: UvmObject, index: number): number;
+
   /** Swap slot of a page, 0 if it has none; absent for objects that are not swap-backed. */
   slotOf?(object: UvmObject, index: number): number;
 

@@ -304,7 +304,8 @@ export class Pages implements PmapServices {
 
   /** The swap slot that the page's owner has for it: 0 for none, {@link SWSLOT_BAD} if it is lost. */
   slotOf(page: number): number {
-    if ((this.pqflags[page]! & PQ_ANON) !== 0) return this.#context.anons.swslot[this.uanon[page]!]!;
+    if ((this.pqflags[page]! & PQ_ANON) !== 0)
+      return this.#context.anons.swslot[this.uanon[page]!]!;
     if ((this.flags[page]! & PG_TABLED) === 0) return 0;
     const object = this.#context.objectById(this.uobject[page]!);
     return object.pgops.slotOf?.(object, this.offset[page]!) ?? 0;

@@ -1,8 +1,24 @@
 import { KernelPanic, VM_PROT_NONE } from '@uvmkit/pmap';
-import { NO_OWNER, NO_PAGE, PG_BUSY, PG_CLEAN, PG_WANTED, PQ_ACTIVE, PQ_INACTIVE, PQ_SWAPBACKED } from './page.ts';
+import {
+  NO_OWNER,
+  NO_PAGE,
+  PG_BUSY,
+  PG_CLEAN,
+  PG_WANTED,
+  PQ_ACTIVE,
+  PQ_INACTIVE,
+  PQ_SWAPBACKED,
+} from './page.ts';
 import { SwapCluster } from './swap-cluster.ts';
-import { CHANNEL_MEMORY, PGO_CLEANIT, PGO_FREE, PGO_PAGEOUT, type Sleeping, type WaitChannel } from './types.ts';
-import { type PageDaemon, type Uvm } from './uvm.ts';
+import {
+  CHANNEL_MEMORY,
+  PGO_CLEANIT,
+  PGO_FREE,
+  PGO_PAGEOUT,
+  type Sleeping,
+  type WaitChannel,
+} from './types.ts';
+import type { PageDaemon, Uvm } from './uvm.ts';
 
 /** Dirty pages that may come back because swap is full before the scan gives up (UVMPD_NUMDIRTYREACTS). */
 const DIRTY_REACTIVATIONS = 16;
@@ -25,6 +41,10 @@ export class Pdaemon implements PageDaemon {
   constructor(uvm: Uvm) {
     this.#uvm = uvm;
     this.channel = uvm.newChannel();
+  }
+
+  get signalled(): boolean {
+    return this.#wanted;
   }
 
   wake(): void {
@@ -124,7 +144,7 @@ export class Pdaemon implements PageDaemon {
     const balance = new Balance(this.#uvm);
     const cluster = new SwapCluster(this.#uvm);
     let dirtyReactivations = 0;
-    for (let page = pages.firstQueued(PQ_INACTIVE); page !== NO_PAGE; ) {
+    for (let page = pages.firstQueued(PQ_INACTIVE); page !== NO_PAGE;) {
       if (exp.free + exp.paging >= exp.freetarg * 4) break;
       if (dirtyReactivations === DIRTY_REACTIVATIONS && !desperate) break;
       const next = pages.queues.after(page);
@@ -162,7 +182,10 @@ export class Pdaemon implements PageDaemon {
     if (pmap.clearModify(pa)) pages.flags[page]! &= ~PG_CLEAN;
     if ((pages.flags[page]! & PG_CLEAN) !== 0) {
       if (pages.slotOf(page) <= 0)
-        throw new KernelPanic('uvmpd_scan_inactive: clean page without a slot', pages.describe(page));
+        throw new KernelPanic(
+          'uvmpd_scan_inactive: clean page without a slot',
+          pages.describe(page),
+        );
       pages.free(page);
       exp.pdfreed++;
       return false;

@@ -27,7 +27,8 @@ export class SlotMap {
 
   free(start: number, count: number): void {
     for (let slot = start; slot < start + count; slot++)
-      if (this.#used[slot] !== 1) throw new RangeError(`swap slot ${slot} is not in use, it cannot be freed`);
+      if (this.#used[slot] !== 1)
+        throw new RangeError(`swap slot ${slot} is not in use, it cannot be freed`);
     this.#used.fill(0, start, start + count);
     this.#lowest = Math.min(this.#lowest, start);
   }

@@ -1,4 +1,14 @@
-import { EBUSY, EINVAL, EIO, ENOENT, ENOMEM, type Errno, ENXIO, KernelPanic, type Pa } from '@uvmkit/pmap';
+import {
+  EBUSY,
+  EINVAL,
+  EIO,
+  ENOENT,
+  ENOMEM,
+  type Errno,
+  ENXIO,
+  KernelPanic,
+  type Pa,
+} from '@uvmkit/pmap';
 import { SWSLOT_BAD } from './anon.ts';
 import { swapOffPageIn } from './swap-off.ts';
 import { SlotMap } from './swap-slots.ts';
@@ -101,7 +111,7 @@ export class Swap {
 
   /** Changes a device's priority (SWAP_CTL). ENOENT if it is not there. */
   control(backend: SwapBackend, priority: number): Errno {
-    const device = this.#find(backend);
+    const device = this.#byBackend(backend);
     if (device === undefined) return ENOENT;
     this.#devices = this.#devices.filter((other) => other !== device);
     device.priority = priority;
@@ -115,7 +125,7 @@ export class Swap {
    * @returns ENXIO if it is not there, EBUSY if it is being taken away already, ENOMEM if memory does not hold what is on it (it stays then)
    */
   *off(backend: SwapBackend): Sleeping<Errno> {
-    const device = this.#find(backend);
+    const device = this.#byBackend(backend);
     if (device === undefined) return ENXIO;
     if (!device.enabled) return EBUSY;
     device.enabled = false;
@@ -126,7 +136,10 @@ export class Swap {
       return ENOMEM;
     }
     if (device.npginuse !== device.npgbad)
-      throw new KernelPanic('swap_off: slots still in use', { npginuse: device.npginuse, npgbad: device.npgbad });
+      throw new KernelPanic('swap_off: slots still in use', {
+        npginuse: device.npginuse,
+        npgbad: device.npgbad,
+      });
     exp.swpages -= device.npages;
     exp.swpginuse -= device.npgbad;
     exp.nswapdev--;
@@ -195,12 +208,20 @@ export class Swap {
 
   /** The device that a slot is on. */
   deviceOf(slot: number): SwapDevice {
-    const device = this.#devices.find(({ drumOffset, npages }) => slot >= drumOffset && slot < drumOffset + npages);
-    if (device === undefined) throw new KernelPanic('swapdrum_getsdp: slot is on no device', { slot });
+    const device = this.find(slot);
+    if (device === undefined)
+      throw new KernelPanic('swapdrum_getsdp: slot is on no device', { slot });
     return device;
   }
 
-  #find(backend: SwapBackend): SwapDevice | undefined {
+  /** Likewise, or undefined if there is none. */
+  find(slot: number): SwapDevice | undefined {
+    return this.#devices.find(
+      ({ drumOffset, npages }) => slot >= drumOffset && slot < drumOffset + npages,
+    );
+  }
+
+  #byBackend(backend: SwapBackend): SwapDevice | undefined {
     return this.#devices.find((device) => device.backend === backend);
   }
 
@@ -210,4 +231,3 @@ export class Swap {
     this.#devices.splice(at < 0 ? this.#devices.length : at, 0, device);
   }
 }
-

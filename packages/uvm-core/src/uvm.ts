@@ -16,6 +16,7 @@ import { Anons } from './anon.ts';
 import type { DeviceObject, MappableDevice } from './device.ts';
 import { Uvmexp } from './exp.ts';
 import { FaultInfo } from './fault.ts';
+import { KernelMemory } from './km.ts';
 import { VmMap } from './map.ts';
 import { Swap } from './swap.ts';
 import type { UvmObject } from './object.ts';
@@ -95,6 +96,8 @@ export interface UvmOptions {
 /** Whoever frees memory: woken when it gets short. */
 export interface PageDaemon {
   wake(): void;
+  /** It has been woken, and has not run yet. */
+  readonly signalled?: boolean;
 }
 
 /** One UVM: everything that NetBSD keeps in `uvm` and `uvmexp`, over one port. */
@@ -119,11 +122,14 @@ export class Uvm {
   /** Every anonymous object there is. */
   readonly aobjs: Set<Aobj> = new Set();
   readonly kernelMap: VmMap;
+  readonly km: KernelMemory;
   /** First kernel address without page tables yet (`uvm_maxkaddr`). */
   maxKernelVa: Va;
   readonly pageSize: number;
   readonly quirks: Quirks;
   readonly faultAhead: boolean;
+  /** Faults taken up again after a wait. */
+  refaults = 0;
   /** The fault in progress. */
   readonly fault: FaultInfo = new FaultInfo();
   /** What to sleep on, after something answered WAIT. */
@@ -135,7 +141,7 @@ export class Uvm {
   /** The daemon found nothing that could be freed, with memory used up. */
   exhausted = false;
   readonly #wakeup: (channel: WaitChannel) => void;
-  readonly #objects: UvmObject[] = [];
+  readonly #objects: (UvmObject | null)[] = [];
   #nextChannel: WaitChannel = -16;
   #nextMap = 0;
 
@@ -178,6 +184,7 @@ export class Uvm {
     const { start, end } = this.pmap.virtualSpace();
     this.kernelMap = new VmMap(this, PMAP_KERNEL, start, end, VM_MAP_PAGEABLE);
     this.maps.add(this.kernelMap);
+    this.km = new KernelMemory(this);
     this.maxKernelVa = this.pmap.growKernel === null ? end : start;
   }
 
@@ -382,13 +389,19 @@ export class Uvm {
 
   objectById(id: number): UvmObject {
     const object = this.#objects[id];
-    if (object === undefined) throw new KernelPanic('uvm: no such object', { id });
+    if (object === undefined || object === null)
+      throw new KernelPanic('uvm: no such object', { id });
     return object;
   }
 
-  /** Every object that ever was, for the debugger and the invariants. */
+  /** An object has died. Its id is not used again. */
+  disownObject(object: UvmObject): void {
+    this.#objects[object.id] = null;
+  }
+
+  /** Every object, for the debugger and the invariants. */
   get objects(): readonly UvmObject[] {
-    return this.#objects;
+    return this.#objects.filter((object) => object !== null);
   }
 
   newMapId(): number {

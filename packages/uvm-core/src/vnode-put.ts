@@ -39,7 +39,8 @@ export function* vnodePut(
       yield page;
       page = uvm.pages.lookup(vnode, index);
     }
-    if (page !== NO_PAGE && (uvm.pages.flags[page]! & PG_BUSY) === 0) putPage(uvm, vnode, page, flags, { first, beyond });
+    if (page !== NO_PAGE && (uvm.pages.flags[page]! & PG_BUSY) === 0)
+      putPage(uvm, vnode, page, flags, { first, beyond });
   }
   if ((flags & PGO_SYNCIO) === 0) return 0;
   while (vnode.numoutput > 0) yield vnode.outputChannel;

@@ -188,9 +188,16 @@ export class FakeSwap implements SwapBackend {
     this.#start('write', index, pas, done);
   }
 
-  #start(kind: 'read' | 'write', index: number, pas: readonly Pa[], done: (error: Errno) => void): void {
+  #start(
+    kind: 'read' | 'write',
+    index: number,
+    pas: readonly Pa[],
+    done: (error: Errno) => void,
+  ): void {
     if (index < 1 || index + pas.length > this.pages)
-      throw new RangeError(`${this.name} has ${this.pages} pages, given ${index} and ${pas.length}`);
+      throw new RangeError(
+        `${this.name} has ${this.pages} pages, given ${index} and ${pas.length}`,
+      );
     const { bytes } = this.#disk.memory;
     const finish = (given?: Errno): void => {
       const error = given ?? (kind === 'read' ? this.readError : this.writeError);
@@ -199,7 +206,8 @@ export class FakeSwap implements SwapBackend {
         if (kind === 'write') this.content.set(index + i, bytes.slice(pa, pa + this.#pageSize));
         else {
           const page = this.content.get(index + i);
-          if (page === undefined) throw new Error(`${this.name}: page ${index + i} was never written`);
+          if (page === undefined)
+            throw new Error(`${this.name}: page ${index + i} was never written`);
           bytes.set(page, pa);
         }
       });

@@ -20,7 +20,7 @@ import {
   VM_PROT_READ,
   VM_PROT_WRITE,
 } from '@uvmkit/pmap';
-import { checkUvm, type MappingProbe, violationText } from '../src/check.ts';
+import { type CheckOptions, checkUvm, type MappingProbe, violationText } from '../src/check.ts';
 import type { MapEntry } from '../src/entry.ts';
 import { uvmFault, uvmRefault } from '../src/fault.ts';
 import { mapLookup } from '../src/map.ts';
@@ -42,7 +42,7 @@ import { sysMlock, sysMlockall, sysMunlock, sysMunlockall } from '../src/mlock.t
 import type { UvmObject } from '../src/object.ts';
 import { Pdaemon } from '../src/pdaemon.ts';
 import { spaceAlloc, spaceFork, spaceFree, type Vmspace } from '../src/space.ts';
-import { type Sleeping, WAIT, type WaitChannel } from '../src/types.ts';
+import { CHANNEL_MEMORY, type Sleeping, WAIT, type WaitChannel } from '../src/types.ts';
 import { type Quirks, Uvm } from '../src/uvm.ts';
 import { FakeDisk, FakeFile, FakeSwap, type FileOptions } from './disk.ts';
 import { Ideal, type IdealOptions, idealPort } from './ideal-pmap.ts';
@@ -254,19 +254,28 @@ export class Kit {
   }
 
   /** Every violation, in words. */
-  violations(): string[] {
+  violations(options: CheckOptions = {}): string[] {
     const probe: { probe?: MappingProbe } = this.md instanceof Ideal ? { probe: this.md } : {};
     return checkUvm(this.uvm, {
       ...probe,
       image: (object, index) => this.#image(object, index),
+      swapImage: (slot) => this.#swapImage(slot),
+      memoryWaiters: [...this.threads].filter(({ asleep }) => asleep === CHANNEL_MEMORY).length,
+      ...options,
       timestamps: this.#timestamps,
     }).map(violationText);
   }
 
   /** Throws unless every invariant holds. */
-  check(): void {
-    const found = this.violations();
+  check(options: CheckOptions = {}): void {
+    const found = this.violations(options);
     if (found.length > 0) throw new Error(found.slice(0, 8).join('\n'));
+  }
+
+  #swapImage(slot: number): Uint8Array | null {
+    const { backend, drumOffset } = this.uvm.swap.deviceOf(slot);
+    const page = backend instanceof FakeSwap ? backend.content.get(slot - drumOffset + 1) : null;
+    return page ?? null;
   }
 
   #image(object: UvmObject, index: number): Uint8Array | null {
