@@ -17,6 +17,7 @@ import type { DeviceObject, MappableDevice } from './device.ts';
 import { Uvmexp } from './exp.ts';
 import { FaultInfo } from './fault.ts';
 import { KernelMemory } from './km.ts';
+import { Ubc } from './ubc.ts';
 import { VmMap } from './map.ts';
 import { Swap } from './swap.ts';
 import type { UvmObject } from './object.ts';
@@ -123,6 +124,7 @@ export class Uvm {
   readonly aobjs: Set<Aobj> = new Set();
   readonly kernelMap: VmMap;
   readonly km: KernelMemory;
+  #ubc: Ubc | null = null;
   /** First kernel address without page tables yet (`uvm_maxkaddr`). */
   maxKernelVa: Va;
   readonly pageSize: number;
@@ -199,6 +201,12 @@ export class Uvm {
     );
     exp.freetarg = Math.max(Math.floor((exp.freemin * 4) / 3), exp.freemin + 1);
     exp.wiredmax = Math.floor(exp.npages / 3);
+  }
+
+  /** The windows through which files are read and written: made when the first is. */
+  get ubc(): Ubc {
+    this.#ubc ??= new Ubc(this);
+    return this.#ubc;
   }
 
   /** Pages in a number of bytes that is a multiple of the page size. */
