@@ -6,6 +6,6 @@ export default defineProject({
   test: {
     name: 'uvm-core',
     include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
-    environment: 'node',
+    environment: 'node', testTimeout: 30_000,
   },
 });

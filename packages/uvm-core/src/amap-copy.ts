@@ -5,13 +5,7 @@ import type { MapEntry } from './entry.ts';
 import type { VmMap } from './map.ts';
 import { clipEnd, clipStart } from './map-clip.ts';
 import { NO_PAGE, PG_BUSY, PG_FAKE, PG_WANTED } from './page.ts';
-import {
-  CHANNEL_MEMORY,
-  type Sleeping,
-  UVM_AMAP_CHUNK,
-  UVM_AMAP_LARGE,
-  UVM_ET_NEEDSCOPY,
-} from './types.ts';
+import { type Sleeping, UVM_AMAP_CHUNK, UVM_AMAP_LARGE, UVM_ET_NEEDSCOPY } from './types.ts';
 import type { Uvm } from './uvm.ts';
 
 /**
@@ -97,8 +91,7 @@ export function* amapCowNow(uvm: Uvm, entry: MapEntry, wiredOnly: boolean): Slee
         anons.ref[anon] = 0;
         anons.free(anon, pages, pmap);
       }
-      uvm.waitForMemory('cownowpage');
-      yield CHANNEL_MEMORY;
+      yield* uvm.sleepForMemory('cownowpage');
       i = -1;
       continue;
     }

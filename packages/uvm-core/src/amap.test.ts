@@ -209,20 +209,21 @@ describe('anons', () => {
   });
 
   it('are freed with their page and slot, and only without references', () => {
-    const { uvm, amap, add } = setup();
-    const { anons, exp, pages, pmap } = uvm;
+    const { kit, uvm, amap, add } = setup();
+    const { anons, exp, pages, pmap, swap } = uvm;
+    swap.on(kit.swap(5), 0);
     const anon = add(0);
     expect(() => anons.free(anon, pages, pmap)).toThrow('uvm_anfree');
-    anons.swslot[anon] = 7;
+    anons.swslot[anon] = swap.alloc(1, false)!.slot;
     const { free } = exp;
     amapUnref(uvm, amap, 0, 8, 0);
     expect([exp.free, exp.swpgonly, anons.swslot[anon]]).toEqual([free + 1, 0, 0]);
     const swapped = anons.alloc();
-    anons.swslot[swapped] = 9;
+    anons.swslot[swapped] = swap.alloc(1, false)!.slot;
     exp.swpgonly = 1;
     anons.ref[swapped] = 0;
     anons.free(swapped, pages, pmap);
-    expect(exp.swpgonly).toBe(0);
+    expect([exp.swpgonly, exp.swpginuse]).toEqual([0, 0]);
   });
 
   it('whose page is busy are freed by whoever holds it', () => {

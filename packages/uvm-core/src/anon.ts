@@ -20,11 +20,14 @@ export class Anons {
   /** Swap slot; 0 for none, {@link SWSLOT_BAD} for lost data. */
   swslot: Int32Array;
   readonly #exp: Uvmexp;
+  readonly #freeSlot: (slot: number) => void;
   #free: number = NO_ANON;
   #count = 0;
 
-  constructor(exp: Uvmexp) {
+  /** @param freeSlot gives a swap slot back */
+  constructor(exp: Uvmexp, freeSlot: (slot: number) => void) {
     this.#exp = exp;
+    this.#freeSlot = freeSlot;
     this.ref = new Int32Array(0);
     this.page = new Int32Array(0);
     this.swslot = new Int32Array(0);
@@ -33,6 +36,10 @@ export class Anons {
   /** Enlarges the pool by `count` anons (`uvm_anon_add`). */
   add(count: number): void {
     const first = this.#count;
+    this.#exp.nanonneeded += count;
+    // What a device that was taken away had brought is still here.
+    count = this.#exp.nanonneeded - this.#exp.nanon;
+    if (count <= 0) return;
     const ref = new Int32Array(first + count);
     const page = new Int32Array(first + count);
     const swslot = new Int32Array(first + count);
@@ -48,8 +55,15 @@ export class Anons {
     this.swslot = swslot;
     this.#count += count;
     this.#exp.nanon += count;
-    this.#exp.nanonneeded += count;
     this.#exp.nfreeanon += count;
+  }
+
+  /**
+   * Takes note that `count` anons fewer are needed (`uvm_anon_remove`). The pool itself does not shrink: anons may be in use,
+   * and what it has is there for the next swap device.
+   */
+  remove(count: number): void {
+    this.#exp.nanonneeded -= count;
   }
 
   /** A new anon with one reference and no data, or {@link NO_ANON} (`uvm_analloc`). */
@@ -85,9 +99,7 @@ export class Anons {
         }
         if ((pages.pqflags[page]! & PQ_ANON) === 0) {
           // The object that lent it is gone: adopt, so that freeing it is the owner's act.
-          pages.pqflags[page]! |= PQ_ANON;
-          pages.loanCount[page]!--;
-          this.#exp.anonpages++;
+          pages.adopt(page);
         }
         pmap.pageProtect(pages.pageAddress(page), VM_PROT_NONE);
         this.dropSwap(anon);
@@ -102,8 +114,11 @@ export class Anons {
 
   /** Forgets the anon's swap slot (`uvm_anon_dropswap`); if only swap had the data, it has it no more. */
   dropSwap(anon: number): void {
-    if (this.swslot[anon] === 0) return;
+    const slot = this.swslot[anon]!;
+    if (slot === 0) return;
     this.swslot[anon] = 0;
+    if (slot === SWSLOT_BAD) return;
+    this.#freeSlot(slot);
     if (this.page[anon] === NO_PAGE) this.#exp.swpgonly--;
   }
 

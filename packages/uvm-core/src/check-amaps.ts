@@ -98,17 +98,20 @@ function checkUsers(
 function checkAnons(uvm: Uvm, references: Int32Array, report: Report): void {
   const { anons, pages, exp } = uvm;
   let live = 0;
-  let onSwapOnly = 0;
   for (let anon = 0; anon < anons.count; anon++) {
     const ref = anons.ref[anon]!;
-    if (ref !== references[anon])
-      report(16, `anon ${anon} has ${ref} references`, `${references[anon]} slots hold it`);
+    const lent = uvm.lentAnons.get(anon) ?? 0;
+    if (ref !== references[anon]! + lent)
+      report(
+        16,
+        `anon ${anon} has ${ref} references`,
+        `${references[anon]} slots hold it, and ${lent} loans`,
+      );
     if (ref === 0) continue;
     live++;
     const page = anons.page[anon]!;
     if (page === NO_PAGE) {
       if (anons.swslot[anon] === 0) report(17, `anon ${anon} is alive`, 'it has no data');
-      if (anons.swslot[anon]! > 0) onSwapOnly++;
     } else if (pages.uanon[page] !== anon)
       report(17, `anon ${anon} has page ${page}`, `the page belongs to anon ${pages.uanon[page]}`);
     else if (pages.uobject[page] === NO_OWNER && (pages.pqflags[page]! & PQ_ANON) === 0)
@@ -126,6 +129,4 @@ function checkAnons(uvm: Uvm, references: Int32Array, report: Report): void {
     report(18, `nfreeanon is ${exp.nfreeanon}`, `${free} anons are on the free list`);
   if (free + live + dying !== anons.count)
     report(18, `${free} anons are free and ${live} alive`, `there are ${anons.count}`);
-  if (onSwapOnly !== exp.swpgonly)
-    report(19, `swpgonly is ${exp.swpgonly}`, `${onSwapOnly} anons are on swap only`);
 }

@@ -1,11 +1,12 @@
 import { NO_PA, type Pa, PMAP_KERNEL, VM_PROT_NONE, VM_PROT_WRITE, type Va } from '@uvmkit/pmap';
 import { NO_ANON } from './anon.ts';
 import { entryName } from './check-maps.ts';
+import { isKernels } from './check-swap.ts';
 import type { Mapping, MappingProbe, Report } from './check.ts';
 import type { MapEntry } from './entry.ts';
 import { type VmMap } from './map.ts';
-import { NO_OWNER, NO_PAGE, PG_FAKE, PG_RDONLY, PQ_ANON, PQ_FREE } from './page.ts';
-import { UVM_ET_COPYONWRITE, UVM_ET_NEEDSCOPY, VM_MAP_BUSY } from './types.ts';
+import { NO_OWNER, NO_PAGE, PG_BUSY, PG_FAKE, PG_RDONLY, PQ_ANON, PQ_FREE } from './page.ts';
+import { UVM_ET_COPYONWRITE, UVM_ET_NEEDSCOPY, VM_MAP_BUSY, VM_MAP_PAGEABLE } from './types.ts';
 import type { Uvm } from './uvm.ts';
 
 /** Invariants 34 to 41: what pmaps map, and wiring. */
@@ -23,13 +24,37 @@ function pageAt(uvm: Uvm, entry: MapEntry, va: Va): number {
   const slot = uvm.atop(va - entry.start);
   const anon = entry.amap === null ? NO_ANON : entry.amap.anon[entry.pageoff + slot]!;
   if (anon !== NO_ANON) return uvm.anons.page[anon]!;
-  return entry.object === null
-    ? NO_PAGE
-    : uvm.pages.lookup(entry.object, uvm.atop(entry.offset) + slot);
+  const { object } = entry;
+  if (object === null) return NO_PAGE;
+  const index = uvm.atop(entry.offset) + slot;
+  return object.pgops.pageAt?.(uvm, object, index) ?? uvm.pages.lookup(object, index);
+}
+
+/** Says what memory must hold: the first wrong byte of a page, −1 if there is none. */
+type Oracle = (map: VmMap, va: Va, bytes: Uint8Array) => number;
+
+/** Invariant 49, of the pages that are in memory. */
+export function checkContents(uvm: Uvm, report: Report, oracle: Oracle): void {
+  const { pages, memory, pageSize } = uvm;
+  for (const map of uvm.maps)
+    for (const entry of map.entries())
+      for (let va = entry.start; va < entry.end; va += pageSize) {
+        const page = entry.submap === null ? pageAt(uvm, entry, va) : NO_PAGE;
+        if (page === NO_PAGE || (pages.flags[page]! & PG_BUSY) !== 0) continue;
+        const pa = pages.pageAddress(page);
+        const wrong = oracle(map, va, memory.bytes.subarray(pa, pa + pageSize));
+        if (wrong >= 0)
+          report(
+            49,
+            `${entryName(map, entry)} has page ${page} at 0x${va.toString(16)}`,
+            `byte ${wrong} of it is not what was stored`,
+          );
+      }
 }
 
 /** What can be seen of an entry's mappings through the pmap's own interface. */
 function checkEntry(uvm: Uvm, map: VmMap, entry: MapEntry, report: Report): void {
+  if (entry.submap !== null) return;
   for (let va = entry.start; va < entry.end; va += uvm.pageSize) {
     const pa = uvm.pmap.extract(map.pmap, va);
     if (pa !== NO_PA) checkPlace(uvm, map, entry, va, pa, report);
@@ -40,8 +65,14 @@ function checkEntry(uvm: Uvm, map: VmMap, entry: MapEntry, report: Report): void
 function checkPlace(uvm: Uvm, map: VmMap, entry: MapEntry, va: Va, pa: Pa, report: Report): void {
   const { pages } = uvm;
   const page = pages.pageIndex(pa);
-  if (page === NO_PAGE) return;
+  if (page === NO_PAGE || entry.submap !== null) return;
   const place = `${entryName(map, entry)} maps page ${page} at 0x${va.toString(16)}`;
+  if ((map.flags & VM_MAP_PAGEABLE) === 0) {
+    if (pages.uobject[page] !== NO_OWNER || pages.uanon[page] !== NO_OWNER)
+      report(43, `${place} for interrupts`, 'the page is somebody’s');
+    else if ((pages.pqflags[page]! & PQ_FREE) !== 0) report(43, place, 'the page is free');
+    return;
+  }
   const right = pageAt(uvm, entry, va);
   if (page !== right) report(34, place, `page ${right} belongs there`);
   const orphan = pages.uobject[page] === NO_OWNER && (pages.pqflags[page]! & PQ_ANON) === 0;
@@ -88,7 +119,7 @@ function checkRights(
 ): void {
   const { pages, anons } = uvm;
   const page = pages.pageIndex(mapping.pa);
-  if (page === NO_PAGE) return;
+  if (page === NO_PAGE || entry.submap !== null || (map.flags & VM_MAP_PAGEABLE) === 0) return;
   const place = `${entryName(map, entry)} maps page ${page} at 0x${mapping.va.toString(16)}`;
   if ((mapping.prot & ~entry.protection) !== 0)
     report(35, `${place} with rights ${mapping.prot}`, `the entry allows ${entry.protection}`);
@@ -128,21 +159,28 @@ function checkClaims(uvm: Uvm, report: Report): void {
   if (busyMaps(uvm)) return;
   const { pages } = uvm;
   const claims = new Int32Array(pages.pageCount);
+  const claim = (entry: MapEntry, start: Va, end: Va): void => {
+    for (let va = Math.max(start, entry.start); va < Math.min(end, entry.end); va += uvm.pageSize) {
+      const page = pageAt(uvm, entry, va);
+      if (page !== NO_PAGE) claims[page]!++;
+    }
+  };
   for (const map of uvm.maps)
     for (const entry of map.entries()) {
-      if (entry.wiredCount === 0) continue;
-      for (let va = entry.start; va < entry.end; va += uvm.pageSize) {
-        const page = pageAt(uvm, entry, va);
-        if (page !== NO_PAGE) claims[page]!++;
-      }
+      if (entry.wiredCount !== 0) claim(entry, entry.start, entry.end);
+      for (const { start, end } of map.vslocks) claim(entry, start, end);
     }
+  // A loan to the kernel wires; what the kernel allocates for itself is wired for good.
+  for (const [page, loans] of uvm.lentPages) claims[page]! += loans;
+  for (let page = 0; page < pages.pageCount; page++)
+    if (isKernels(uvm, page) && claims[page] === 0 && pages.wireCount[page] === 1) claims[page] = 1;
   for (let page = 0; page < pages.pageCount; page++) {
     const wired = pages.wireCount[page]!;
     if (wired !== claims[page])
       report(
         40,
         `page ${page} is wired ${wired} times`,
-        `${claims[page]} wired entries cover it: a difference of ${wired - claims[page]!}`,
+        `there are ${claims[page]} reasons for it: a difference of ${wired - claims[page]!}`,
       );
   }
 }

@@ -13,7 +13,6 @@ import {
   PG_ZERO,
   PQ_ACTIVE,
   PQ_ANON,
-  PQ_AOBJ,
   PQ_FREE,
   PQ_INACTIVE,
   PQ_SWAPBACKED,
@@ -120,7 +119,7 @@ function checkFree(uvm: Uvm, page: number, report: Report): void {
 }
 
 function checkPage(uvm: Uvm, page: number, report: Report, image: Image | null): void {
-  const { pages, anons, pmap } = uvm;
+  const { pages, pmap } = uvm;
   const flags = pages.flags[page]!;
   const pqflags = pages.pqflags[page]!;
   const busy = (flags & PG_BUSY) !== 0;
@@ -134,13 +133,18 @@ function checkPage(uvm: Uvm, page: number, report: Report, image: Image | null):
     report(23, `page ${page} is in nobody's hands`, 'it is on no queue');
   if ((flags & (PG_RELEASED | PG_PAGEOUT | PG_WANTED | PG_FAKE)) !== 0 && !busy)
     report(26, `page ${page} has flags 0x${flags.toString(16)}`, 'it is not busy');
-  if (object !== NO_OWNER && pages.uanon[page] !== NO_OWNER && loans === 0)
-    report(27, `page ${page} is borrowed by anon ${pages.uanon[page]}`, 'it is not lent');
+  const borrowed = pages.uanon[page] !== NO_OWNER && (pqflags & PQ_ANON) === 0 ? 1 : 0;
+  const toKernel = uvm.lentPages.get(page) ?? 0;
+  if (loans !== borrowed + toKernel)
+    report(
+      27,
+      `page ${page} is lent ${loans} times`,
+      `${borrowed} anon has borrowed it, and the kernel ${toKernel} times`,
+    );
   if ((pqflags & PQ_SWAPBACKED) !== 0 && (flags & PG_CLEAN) !== 0 && !busy) {
-    const anon = pages.uanon[page]!;
     if (wired) report(30, `page ${page} is wired`, 'it is clean, so it has a slot on swap');
-    else if ((pqflags & PQ_AOBJ) === 0 && anons.swslot[anon]! <= 0)
-      report(30, `page ${page} is clean`, `anon ${anon} has no slot on swap`);
+    else if (pages.slotOf(page) <= 0)
+      report(30, `page ${page} is clean`, 'its owner has no slot on swap');
   }
   if (image === null || object === NO_OWNER || busy || (flags & PG_CLEAN) === 0) return;
   const pa = pages.pageAddress(page);
@@ -175,8 +179,9 @@ function checkCensus(uvm: Uvm, report: Report): void {
       else file++;
     }
   }
-  if (unowned !== pages.tablePages)
-    report(28, `${unowned} pages have no owner`, `${pages.tablePages} are table pages`);
+  const known = pages.tablePages + pages.kernelPages;
+  if (unowned !== known)
+    report(28, `${unowned} pages have no owner`, `${known} are table pages and kernel memory`);
   if (anonymous !== exp.anonpages)
     report(29, `anonpages is ${exp.anonpages}`, `there are ${anonymous}`);
   if (file !== exp.filepages) report(29, `filepages is ${exp.filepages}`, `there are ${file}`);

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { Kit, PAGE, R, RW, RWX } from '../test/kit.ts';
 import { amapRef } from './amap.ts';
+import { Aobj } from './aobj.ts';
 import { checkUvm, INVARIANTS, type Violation, violationText } from './check.ts';
 import { MapEntry } from './entry.ts';
+import type { VmMap } from './map.ts';
 import { MAP_ANON, MAP_SHARED } from './mmap.ts';
 import {
   NO_OWNER,
@@ -45,6 +47,20 @@ function setup() {
   const child = proc.fork();
   proc.store(va, 6);
   proc.mlock(both, 2 * PAGE);
+  // One page is on swap and in memory, another on swap only.
+  const swap = kit.swap(9);
+  uvm.swap.on(swap, 0);
+  proc.store(va + 2 * PAGE, 7);
+  const copied = proc.mapped(va + 2 * PAGE);
+  const run = uvm.swap.alloc(2, false)!;
+  uvm.setSwapOf(copied, run.slot);
+  uvm.swap.free(run.slot + 1, 1);
+  uvm.swap.put([copied], run.slot, () => undefined);
+  kit.settle();
+  uvm.pages.flags[copied]! |= PG_CLEAN;
+  uvm.pmap.clearModify(uvm.pages.pageAddress(copied));
+  const interrupts = kit.run(uvm.km.suballoc(4 * PAGE, true));
+  const kva = uvm.km.kmemAlloc(interrupts, PAGE)!;
   kit.check();
   const { map } = proc.space;
   const { pages, anons, exp, pmap } = uvm;
@@ -68,6 +84,10 @@ function setup() {
     anons,
     exp,
     pmap,
+    swap: uvm.swap,
+    slot: run.slot,
+    copied,
+    kva,
   };
   return { ...world, entry, page, filePage, enter };
 }
@@ -184,6 +204,17 @@ const CORRUPTIONS: [number, string, (w: World) => void][] = [
   [29, 'a count of text pages', (w) => w.exp.execpages++],
   [30, 'a clean page without a slot', (w) => (w.pages.flags[w.page]! |= PG_CLEAN)],
   [30, 'a wired page that is clean', (w) => (w.pages.flags[w.proc.mapped(w.both)]! |= PG_CLEAN)],
+  [27, 'a loan that nobody has', (w) => w.pages.loanCount[w.page]!++],
+  [27, 'a loan that nobody counts', (w) => w.uvm.lentPages.set(w.page, 1)],
+  [28, 'kernel memory that nobody counts', (w) => w.pages.kernelPages--],
+  [31, 'a count of slots in use', (w) => w.exp.swpginuse++],
+  [31, 'a count of slots', (w) => w.exp.swpages++],
+  [31, 'more data on swap than swap holds', (w) => (w.exp.swpgonly = 2)],
+  [32, 'a slot that two share', (w) => (w.anons.swslot[w.proc.anon(w.va)] = w.slot)],
+  [32, 'a slot that is in use and free', (w) => (w.anons.swslot[w.proc.anon(w.va)] = w.slot + 1)],
+  [32, 'a slot that was lost', (w) => w.swap.alloc(1, false)],
+  [32, 'a bad slot that was not counted', (w) => w.uvm.setSwapOf(w.copied, 0)],
+  [33, 'a slot beyond swap', (w) => (w.anons.swslot[w.proc.anon(w.va)] = 99)],
   [34, 'a stale mapping', (w) => w.enter(w.va + PAGE, w.filePage)],
   [34, 'a mapping outside of every entry', (w) => w.enter(w.va - PAGE, w.page)],
   [35, 'a mapping with more rights than its entry', (w) => w.enter(w.va, w.page, (RWX & ~2) | 4)],
@@ -217,6 +248,22 @@ const CORRUPTIONS: [number, string, (w: World) => void][] = [
     (w) => w.pmap.remove(w.proc.space.pmap, w.both, w.both + PAGE),
   ],
   [
+    43,
+    'a process’ page in a map for interrupts',
+    (w) => w.pmap.kenterPa(w.kva, w.pages.pageAddress(w.page), RW),
+  ],
+  [
+    43,
+    'a free page in a map for interrupts',
+    (w) => w.pmap.kenterPa(w.kva, w.pages.pageAddress([...w.pages.freePages()][0]!), RW),
+  ],
+  [
+    44,
+    'a store to what is on swap that left no trace',
+    (w) => w.kit.memory.write8(w.pages.pageAddress(w.copied), 99),
+  ],
+  [47, 'a count of faults', (w) => (w.exp.flt_obj += 1000)],
+  [
     44,
     'a store that left no trace',
     (w) => {
@@ -234,7 +281,7 @@ describe('the checker', () => {
   });
 
   it('has been seen to fail for every invariant', () => {
-    const seen = new Set([8, ...CORRUPTIONS.map(([number]) => number)]);
+    const seen = new Set([8, 48, 49, 50, ...CORRUPTIONS.map(([number]) => number)]);
     expect([...seen].sort((a, b) => a - b)).toEqual(Object.keys(INVARIANTS).map(Number));
   });
 
@@ -249,6 +296,40 @@ describe('the checker', () => {
       /^invariant 8 \(timestamps never decrease\): map 1 has/,
     );
     expect(checkUvm(uvm)).toEqual([]);
+  });
+
+  it('names 48 for what processes have left', () => {
+    const { kit, proc, child, uvm, swap } = setup();
+    const left = kit.violations({ idle: true });
+    for (const what of ['anons', 'amaps', 'maps', 'wired pages', 'swap slots'])
+      expect(left.some((text) => text.startsWith('invariant 48') && text.includes(what))).toBe(
+        true,
+      );
+    proc.exit();
+    child.exit();
+    kit.check({ idle: true });
+    const segment = new Aobj(uvm, 1);
+    expect(kit.violations({ idle: true })[0]).toContain('1 anonymous objects');
+    segment.pgops.detach(uvm, segment);
+    swap.alloc(1, false);
+    expect(kit.violations({ idle: true }).at(-1)).toContain('1 swap slots');
+  });
+
+  it('names 49 for memory that holds something else than was stored', () => {
+    const { kit, map, va } = setup();
+    const oracle = (value: number) => (of: VmMap, at: number, bytes: Uint8Array) =>
+      of === map && at === va && bytes[0] !== value ? 0 : -1;
+    kit.check({ oracle: oracle(6) });
+    expect(kit.violations({ oracle: oracle(5) })[0]).toMatch(
+      /^invariant 49 .* byte 0 of it is not/,
+    );
+  });
+
+  it('names 50 for a thread that waits though memory is free', () => {
+    const { kit, uvm } = setup();
+    expect(kit.violations({ memoryWaiters: 2 })[0]).toMatch(/^invariant 50 .*: 2 threads wait/);
+    uvm.daemon = { wake: () => undefined, signalled: true };
+    kit.check({ memoryWaiters: 2 });
   });
 
   it('without a probe sees misplaced mappings all the same', () => {

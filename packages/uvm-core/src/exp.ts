@@ -29,6 +29,13 @@ export class Uvmexp {
   freetarg = 0;
   inactarg = 0;
   wiredmax = 0;
+  /** Shares of memory that a kind of page keeps and may take, in 256ths. */
+  anonmin: number = percent(10);
+  filemin: number = percent(10);
+  execmin: number = percent(5);
+  anonmax: number = percent(80);
+  filemax: number = percent(50);
+  execmax: number = percent(30);
 
   // Swap.
   nswapdev = 0;
@@ -45,6 +52,10 @@ export class Uvmexp {
   traps = 0;
   syscalls = 0;
   pageins = 0;
+  pgswapin = 0;
+  pgswapout = 0;
+  swapins = 0;
+  swapouts = 0;
   forks = 0;
   forks_ppwait = 0;
   forks_sharevm = 0;
@@ -81,4 +92,23 @@ export class Uvmexp {
 
   // The page daemon.
   pdwoke = 0;
+  pdrevs = 0;
+  pdswout = 0;
+  pdfreed = 0;
+  pdscans = 0;
+  pdanscan = 0;
+  pdobscan = 0;
+  pdreact = 0;
+  pdbusy = 0;
+  pdpageouts = 0;
+  pdpending = 0;
+  pddeact = 0;
+  pdreanon = 0;
+  pdrefile = 0;
+  pdreexec = 0;
+}
+
+/** A percentage in 256ths, as uvmexp keeps it. */
+export function percent(value: number): number {
+  return Math.floor((value * 256) / 100);
 }

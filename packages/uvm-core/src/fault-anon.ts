@@ -1,8 +1,17 @@
-import { ENOMEM, KernelPanic, VM_PROT_NONE, VM_PROT_WRITE } from '@uvmkit/pmap';
+import { EIO, ENOMEM, KernelPanic, VM_PROT_NONE, VM_PROT_WRITE } from '@uvmkit/pmap';
 import { amapAdd } from './amap.ts';
-import { NO_ANON } from './anon.ts';
+import { NO_ANON, SWSLOT_BAD } from './anon.ts';
 import type { FaultInfo } from './fault.ts';
-import { NO_OWNER, NO_PAGE, PG_BUSY, PG_CLEAN, PG_FAKE, PG_WANTED, PQ_ANON } from './page.ts';
+import {
+  NO_OWNER,
+  NO_PAGE,
+  PG_BUSY,
+  PG_CLEAN,
+  PG_FAKE,
+  PG_RELEASED,
+  PG_WANTED,
+  PQ_ANON,
+} from './page.ts';
 import type { Outcome } from './types.ts';
 import type { Uvm } from './uvm.ts';
 
@@ -15,28 +24,49 @@ export function anonGet(uvm: Uvm, anon: number): Outcome {
   const { anons, pages } = uvm;
   uvm.exp.fltanget++;
   const page = anons.page[anon]!;
-  if (page === NO_PAGE)
-    throw new KernelPanic('uvmfault_anonget: anon has neither page nor swap slot', {
-      anon,
-      swslot: anons.swslot[anon]!,
-    });
+  if (page === NO_PAGE) return anonPageIn(uvm, anon);
   if ((pages.flags[page]! & PG_BUSY) !== 0) {
     pages.flags[page]! |= PG_WANTED;
     uvm.exp.fltpgwait++;
     return uvm.wait(page);
   }
-  if (
-    pages.loanCount[page] !== 0 &&
-    pages.uobject[page] === NO_OWNER &&
-    (pages.pqflags[page]! & PQ_ANON) === 0
-  ) {
-    // The object that lent the page is gone: the anon is its owner now, and no backing store has it.
-    pages.pqflags[page]! |= PQ_ANON;
-    pages.flags[page]! &= ~PG_CLEAN;
-    pages.loanCount[page]!--;
-    uvm.exp.anonpages++;
-  }
+  if (pages.isAbandoned(page)) pages.adopt(page);
   return 0;
+}
+
+/** Starts reading an anon's page from swap; answers WAIT for it, or EIO if its data is lost. */
+function anonPageIn(uvm: Uvm, anon: number): Outcome {
+  const { anons, pages, exp, swap } = uvm;
+  const slot = anons.swslot[anon]!;
+  if (slot === SWSLOT_BAD) return EIO;
+  if (slot === 0)
+    throw new KernelPanic('uvmfault_anonget: anon has neither page nor swap slot', { anon });
+  const page = pages.alloc(null, 0, anon, 0);
+  if (page === NO_PAGE) {
+    exp.fltnoram++;
+    return uvm.waitForMemory('flt_noram1');
+  }
+  exp.pageins++;
+  exp.pgswapin++;
+  pages.flags[page]! |= PG_WANTED;
+  swap.get(page, slot, (error) => {
+    if (error !== 0) {
+      // The slot stays taken for ever, and whoever touches the anon again is told.
+      swap.markBad(slot, 1);
+      anons.swslot[anon] = SWSLOT_BAD;
+    }
+    const released = (pages.flags[page]! & PG_RELEASED) !== 0;
+    if (error !== 0 && !released) {
+      uvm.wakeup(page);
+      pages.flags[page]! &= ~(PG_BUSY | PG_WANTED);
+      pages.free(page);
+      return;
+    }
+    pages.flags[page]! &= ~PG_FAKE;
+    if (!released) pages.activate(page);
+    uvm.unbusy(page);
+  });
+  return uvm.wait(page);
 }
 
 /** Case 1: an anon is there. */
@@ -87,7 +117,7 @@ export function faultAnon(uvm: Uvm, ufi: FaultInfo, anon: number): Outcome {
     ufi.enterFlags,
   );
   // The new anon, if any, stays in the amap, where it does no harm.
-  if (error !== 0) return exp.swpgonly === exp.swpages ? ENOMEM : uvm.waitForMemory('flt_pmfail1');
+  if (error !== 0) return uvm.swap.full ? ENOMEM : uvm.waitForMemory('flt_pmfail1');
   if (ufi.wireFault) {
     pages.wire(page);
     // The swap slot's image is not kept up to date while the page is wired.
@@ -130,7 +160,7 @@ export function noMemory(uvm: Uvm, anon: number, reason: string): Outcome {
     anons.ref[anon] = 0;
     anons.free(anon, uvm.pages, uvm.pmap);
   }
-  if (anon === NO_ANON || exp.swpgonly === exp.swpages) {
+  if (anon === NO_ANON || uvm.swap.full) {
     exp.fltnoanon++;
     return ENOMEM;
   }

@@ -3,6 +3,7 @@ import { fileByte, Kit, PAGE, R, W } from '../test/kit.ts';
 import { MAP_SHARED } from './mmap.ts';
 import { NO_OWNER, NO_PAGE, PG_RDONLY, PQ_ANON } from './page.ts';
 import { CHANNEL_MEMORY, VM_FAULT_WIREMAX } from './types.ts';
+import { unloan } from './loan.ts';
 import { faultWire } from './wire.ts';
 
 /*
@@ -22,6 +23,11 @@ function setup() {
   const lend = (page: number) => {
     pmap.pageProtect(pages.pageAddress(page), R);
     pages.loanCount[page]!++;
+  };
+  const lendToKernel = (page: number) => {
+    lend(page);
+    uvm.lentPages.set(page, 1);
+    pages.wire(page);
   };
   /** An anon in the process' amap borrows the file's page: O→A. */
   const borrow = (slot: number) => {
@@ -44,21 +50,21 @@ function setup() {
       taken.push(page);
     }
     uvm.daemon = { wake: () => undefined };
-    kit.exp.swpages = 1;
+    kit.uvm.swap.on(kit.swap(2), 0);
     kit.onStuck = () => {
       for (const page of taken.splice(0)) pages.free(page);
       uvm.wakeup(CHANNEL_MEMORY);
       return true;
     };
   };
-  return { kit, uvm, proc, file, va, shared, pages, anons, pmap, lend, borrow, takeAll };
+  return { kit, uvm, proc, file, va, shared, pages, anons, pmap, lendToKernel, borrow, takeAll };
 }
 
 describe('a page on loan to the kernel', () => {
   it('is read as it is, without WRITE, and replaced for a store: the borrower keeps the old one (anon)', () => {
     const s = setup();
     const old = s.proc.mapped(s.va);
-    s.lend(old);
+    s.lendToKernel(old);
     s.pmap.collect(s.proc.space.pmap);
     expect(s.proc.load(s.va)).toBe(5);
     expect(s.proc.mapped(s.va)).toBe(old);
@@ -77,7 +83,7 @@ describe('a page on loan to the kernel', () => {
   it('is read as it is, and replaced in its object for a store', () => {
     const s = setup();
     const old = s.proc.mapped(s.shared);
-    s.lend(old);
+    s.lendToKernel(old);
     s.pmap.collect(s.proc.space.pmap);
     expect(s.proc.load(s.shared)).toBe(fileByte(0));
     expect(s.proc.mapped(s.shared)).toBe(old);
@@ -94,7 +100,7 @@ describe('a page on loan to the kernel', () => {
   it('over a hole stays read-only when wiring replaces it', () => {
     const s = setup();
     const old = s.proc.mapped(s.shared);
-    s.lend(old);
+    s.lendToKernel(old);
     s.pages.flags[old]! |= PG_RDONLY;
     s.proc.entry(s.shared).protection = R;
     const wire = faultWire(
@@ -114,13 +120,13 @@ describe('a page on loan to the kernel', () => {
   it('is let go by its owner and stays with its borrower', () => {
     const s = setup();
     const old = s.proc.mapped(s.va);
-    s.lend(old);
+    s.lendToKernel(old);
     const free = s.kit.exp.free;
     s.proc.munmap(s.va, 2 * PAGE);
     expect(s.kit.exp.free).toBe(free);
     s.kit.check();
-    s.pages.loanCount[old] = 0;
-    s.pages.free(old);
+    unloan(s.uvm, [old], 'page');
+    expect(s.kit.exp.free).toBe(free + 1);
     s.kit.check();
   });
 });

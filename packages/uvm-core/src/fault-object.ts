@@ -4,7 +4,16 @@ import { NO_ANON } from './anon.ts';
 import { noMemory } from './fault-anon.ts';
 import type { FaultInfo } from './fault.ts';
 import type { UvmObject } from './object.ts';
-import { NO_OWNER, NO_PAGE, PG_BUSY, PG_FAKE, PG_RDONLY, UVM_PGA_ZERO } from './page.ts';
+import {
+  NO_OWNER,
+  NO_PAGE,
+  PG_BUSY,
+  PG_CLEAN,
+  PG_FAKE,
+  PG_RDONLY,
+  PQ_SWAPBACKED,
+  UVM_PGA_ZERO,
+} from './page.ts';
 import {
   AMAP_SHARED,
   CHANNEL_LBOLT,
@@ -114,16 +123,22 @@ function promotePage(uvm: Uvm, ufi: FaultInfo, from: number): Outcome {
 
 /** Both: map the page, which is BUSY, and let it go. */
 function enterPage(uvm: Uvm, ufi: FaultInfo, page: number, prot: number): Outcome {
-  const { pages, exp, pmap } = uvm;
+  const { pages, pmap } = uvm;
   const error = pmap.enter(ufi.map.pmap, ufi.va, pages.pageAddress(page), prot, ufi.enterFlags);
   if (error !== 0) {
     pages.flags[page]! &= ~PG_FAKE;
     uvm.unbusy(page);
     pages.activate(page);
-    return exp.swpgonly === exp.swpages ? ENOMEM : uvm.waitForMemory('flt_pmfail2');
+    return uvm.swap.full ? ENOMEM : uvm.waitForMemory('flt_pmfail2');
   }
-  if (ufi.wireFault) pages.wire(page);
-  else pages.activate(page);
+  if (ufi.wireFault) {
+    pages.wire(page);
+    if ((pages.pqflags[page]! & PQ_SWAPBACKED) !== 0) {
+      // It stays in memory now: what swap had of it is for others to use, and nothing but memory has the contents.
+      pages.flags[page]! &= ~PG_CLEAN;
+      uvm.dropSwapOf(page);
+    }
+  } else pages.activate(page);
   pages.flags[page]! &= ~PG_FAKE;
   uvm.unbusy(page);
   pmap.update(ufi.map.pmap);
@@ -131,7 +146,7 @@ function enterPage(uvm: Uvm, ufi: FaultInfo, page: number, prot: number): Outcom
 }
 
 /** Puts a page that is not on loan in the place of one that is; NO_PAGE if memory is short. The new one is BUSY. */
-function breakObjectLoan(uvm: Uvm, object: UvmObject, old: number): number {
+export function breakObjectLoan(uvm: Uvm, object: UvmObject, old: number): number {
   const { pages, pmap } = uvm;
   const copy = pages.alloc(null, 0, NO_OWNER, 0);
   if (copy === NO_PAGE) return NO_PAGE;

@@ -22,6 +22,9 @@ import {
   ADVICE_FORWARD,
   type FaultType,
   type Outcome,
+  PAGE_NULL,
+  PGO_DONTCARE,
+  PGO_SYNCIO,
   UVM_ADV_SEQUENTIAL,
   UVM_ET_COPYONWRITE,
   UVM_ET_NEEDSCOPY,
@@ -104,6 +107,7 @@ export function uvmFault(uvm: Uvm, map: VmMap, va: Va, type: FaultType, access: 
 
 /** Goes on with a fault that had to wait: from the top, but without looking at the neighbours again. */
 export function uvmRefault(uvm: Uvm, map: VmMap, va: Va, type: FaultType, access: Prot): Outcome {
+  uvm.refaults++;
   return resolve(uvm, map, va, type, access, true);
 }
 
@@ -130,9 +134,15 @@ function attempt(
 ): Outcome {
   const ufi = uvm.fault;
   if (map.exclusive) return uvm.wait(map.channel);
-  const entry = mapLookup(map, va);
+  let entry = mapLookup(map, va);
+  let home = map;
+  if (entry !== null && entry.submap !== null) {
+    // A part of the kernel's map that has a map of its own, with the same addresses.
+    home = entry.submap;
+    entry = mapLookup(home, va);
+  }
   if (entry === null) return EFAULT;
-  if ((map.flags & VM_MAP_PAGEABLE) === 0)
+  if ((home.flags & VM_MAP_PAGEABLE) === 0)
     throw new KernelPanic('uvm_fault: fault on non-pageable map', { map: map.id, va });
   const checkProt = type === VM_FAULT_WIREMAX ? entry.maxProtection : entry.protection;
   if ((checkProt & access) !== access) return EACCES;
@@ -157,7 +167,7 @@ function attempt(
       // Changing the entry wants the write lock: wait for whoever keeps the map busy.
       if ((map.flags & VM_MAP_BUSY) !== 0) return uvm.waitForMap(map);
       map.timestamp++;
-      amapCopy(uvm, map, entry, true, va, va + uvm.pageSize);
+      amapCopy(uvm, home, entry, true, va, va + uvm.pageSize);
       uvm.exp.fltamcopy++;
       ufi.enterProt = entry.protection;
     } else ufi.enterProt &= ~VM_PROT_WRITE;
@@ -167,6 +177,11 @@ function attempt(
   setRange(uvm, ufi, narrow || ufi.wireFault);
   const shadowed = ufi.anons[ufi.centre] !== NO_ANON;
   if (ufi.npages > 1) mapNeighbourAnons(uvm, ufi);
+  if (!shadowed && entry.object?.pgops.fault !== undefined) {
+    for (let i = 0; i < ufi.npages; i++)
+      ufi.pages[i] = ufi.anons[i] === NO_ANON ? PAGE_NULL : PGO_DONTCARE;
+    return entry.object.pgops.fault(uvm, ufi, ufi.pages, PGO_SYNCIO);
+  }
   const centrePage = entry.object === null || shadowed ? NO_PAGE : mapNeighbourPages(uvm, ufi);
   return shadowed ? faultAnon(uvm, ufi, ufi.anons[ufi.centre]!) : faultObject(uvm, ufi, centrePage);
 }

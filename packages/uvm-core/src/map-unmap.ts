@@ -1,8 +1,12 @@
-import type { Va } from '@uvmkit/pmap';
+import { NO_PA, PMAP_KERNEL, type Va } from '@uvmkit/pmap';
 import { amapUnref } from './amap.ts';
+import { type Aobj, aobjDropSwap } from './aobj.ts';
 import type { MapEntry } from './entry.ts';
 import { clipEnd, clipStart } from './map-clip.ts';
 import { mapFloor, mapUnlink, type VmMap } from './map.ts';
+import { UVM_OBJ_KERN, type UvmObject } from './object.ts';
+import { NO_PAGE, PG_BUSY, PG_RELEASED } from './page.ts';
+import { VM_MAP_PAGEABLE } from './types.ts';
 import type { Uvm } from './uvm.ts';
 import { unwireEntry } from './wire.ts';
 
@@ -27,8 +31,13 @@ export function unmapRemove(uvm: Uvm, map: VmMap, start: Va, end: Va): MapEntry[
     clipEnd(uvm, map, entry, to);
     const { next } = entry;
     if (entry.wiredCount > 0) unwireEntry(uvm, map, entry);
-    if (entry.object !== null || entry.amap !== null)
+    if ((map.flags & VM_MAP_PAGEABLE) === 0) removeKentered(uvm, entry);
+    else if (entry.object !== null || entry.amap !== null)
       uvm.pmap.remove(map.pmap, entry.start, entry.end);
+    if (entry.object?.refs === UVM_OBJ_KERN) {
+      freeKernelPages(uvm, entry.object, entry.offset, entry.end - entry.start);
+      entry.object = null;
+    }
     mapUnlink(map, entry);
     map.size -= entry.end - entry.start;
     removed.push(entry);
@@ -36,6 +45,33 @@ export function unmapRemove(uvm: Uvm, map: VmMap, start: Va, end: Va): MapEntry[
   }
   uvm.pmap.update(map.pmap);
   return removed;
+}
+
+/** Memory of a map that is never faulted: nothing but the pmap knows its pages (`uvm_km_pgremove_intrsafe`). */
+function removeKentered(uvm: Uvm, entry: MapEntry): void {
+  const { pages, pmap } = uvm;
+  for (let va = entry.start; va < entry.end; va += uvm.pageSize) {
+    const pa = pmap.extract(PMAP_KERNEL, va);
+    if (pa === NO_PA) continue;
+    pmap.kremove(va, uvm.pageSize);
+    pages.kernelPages--;
+    pages.free(pages.pageIndex(pa));
+  }
+}
+
+/** Kernel memory lives at its address in the kernel's object: what is unmapped is gone for good (`uvm_km_pgremove`). */
+function freeKernelPages(uvm: Uvm, object: UvmObject, offset: number, size: number): void {
+  const { pages } = uvm;
+  const first = uvm.atop(offset);
+  for (let index = first; index < first + uvm.atop(size); index++) {
+    const page = pages.lookup(object, index);
+    if (page !== NO_PAGE && (pages.flags[page]! & PG_BUSY) !== 0) {
+      pages.flags[page]! |= PG_RELEASED;
+      continue;
+    }
+    aobjDropSwap(uvm, object as Aobj, index);
+    if (page !== NO_PAGE) pages.free(page);
+  }
 }
 
 /**

@@ -57,6 +57,10 @@ export class VmMap {
   timestamp = 0;
   /** Held across a sleep by one thread. */
   exclusive = false;
+  /** Nobody has run in it for long (20 seconds asleep, in 2001): set by whoever schedules. */
+  idle = false;
+  /** Ranges that are wired for the time of a transfer (`uvm_vslock`), of which no entry knows. */
+  readonly vslocks: { readonly start: Va; readonly end: Va }[] = [];
   /** Where threads wait for the map. */
   readonly channel: WaitChannel;
 

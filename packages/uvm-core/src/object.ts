@@ -1,11 +1,12 @@
 import type { Errno } from '@uvmkit/pmap';
+import type { FaultInfo } from './fault.ts';
 import type { Advice, Outcome, PagerFlags, Sleeping } from './types.ts';
 import type { Uvm } from './uvm.ts';
 
 /** End of a page list. */
 export const LIST_END = -1;
 
-/** References of the kernel's own object: not counted (UVM_OBJ_KERN). */
+/** References of the kernel's own object, an aobj: not counted (UVM_OBJ_KERN). */
 export const UVM_OBJ_KERN = -2;
 
 /**
@@ -72,7 +73,13 @@ export interface PagerOps {
   ): Outcome;
 
   /**
-   * Cleans, deactivates or frees the resident pages in [start, stop); stop 0 is the end.
+   * Resolves a fault itself, pages wanted being those in `into` that hold PAGE_NULL. Absent where {@link get} and the
+   * fault path do (uvm_fault calls it for UBC windows and devices, whose mappings follow rules of their own).
+   */
+  fault?(uvm: Uvm, ufi: FaultInfo, into: Int32Array, flags: PagerFlags): Outcome;
+
+  /**
+   * Cleans, deactivates or frees the resident pages in [start, stop); stop 0 is the end. With PGO_PAGEOUT it never sleeps.
    *
    * @returns 0, or the first error of a write that was waited for
    */
@@ -80,6 +87,18 @@ export interface PagerOps {
 
   /** Deactivates what is idle in [start, stop), without ever sleeping: the tail of a sequential fault. */
   deactivate(uvm: Uvm, object: UvmObject, start: number, stop: number): void;
+
+  /** A page of a dead object was let go at last: it is freed here. Absent where objects with busy pages do not die. */
+  released?(uvm: Uvm, object: UvmObject, page: number): void;
+
+  /** The page that belongs at an index, where it is not the object's own: windows on files, frames of a device. */
+  pageAt?(uvm: Uvm, object: UvmObject, index: number): number;
+
+  /** Swap slot of a page, 0 if it has none; absent for objects that are not swap-backed. */
+  slotOf?(object: UvmObject, index: number): number;
+
+  /** Sets the swap slot of a page and returns the one that it had; absent likewise. */
+  setSlot?(object: UvmObject, index: number, slot: number): number;
 
   /** True if pages of the object count as program text (VEXECMAP). */
   isText(object: UvmObject): boolean;

@@ -294,7 +294,7 @@ describe('physical memory', () => {
       pmap: kit.uvm.pmap,
       events: kit.events,
       exp,
-      anons: new Anons(exp),
+      anons: new Anons(exp, () => undefined),
       pageSize: PAGE,
       segments: [
         { start: 4 * PAGE, end: 6 * PAGE },

@@ -100,6 +100,8 @@ export class Pages implements PmapServices {
   readonly queues: PageQueues;
   /** Pages that the port has for its tables: they have no owner and are on no queue. */
   tablePages = 0;
+  /** Pages of kernel memory that interrupts may use: likewise. */
+  kernelPages = 0;
   readonly #context: PagesContext;
   readonly #pageSize: number;
   readonly #firstIndex: readonly number[];
@@ -239,10 +241,10 @@ export class Pages implements PmapServices {
       this.#orphan(page);
       return;
     }
+    if (this.slotOf(page) > 0) exp.swpgonly++;
     if ((this.flags[page]! & PG_TABLED) !== 0) this.remove(page);
     const anon = this.uanon[page]!;
     if (anon !== NO_OWNER && (this.pqflags[page]! & PQ_ANON) !== 0) {
-      if (anons.swslot[anon] !== 0) exp.swpgonly++;
       anons.page[anon] = NO_PAGE;
       exp.anonpages--;
     }
@@ -263,13 +265,15 @@ export class Pages implements PmapServices {
   /** The owner lets a loaned page go: from now on it belongs to its borrowers. */
   #orphan(page: number): void {
     const { exp, anons } = this.#context;
+    if (this.slotOf(page) > 0) exp.swpgonly++;
     if ((this.flags[page]! & PG_TABLED) !== 0) {
       this.remove(page);
       this.flags[page]! &= ~PG_CLEAN;
       if (this.uanon[page] !== NO_OWNER) {
-        this.pqflags[page]! |= PQ_ANON;
-        this.loanCount[page]!--;
-        exp.anonpages++;
+        this.adopt(page);
+        // A page on its way out was on no queue.
+        this.activate(page);
+        return;
       }
     } else if ((this.pqflags[page]! & PQ_ANON) !== 0) {
       anons.page[this.uanon[page]!] = NO_PAGE;
@@ -278,6 +282,33 @@ export class Pages implements PmapServices {
       exp.anonpages--;
     }
     this.dequeue(page);
+  }
+
+  /** The anon that borrowed a page whose lender is gone owns it from now on. No backing store has the contents. */
+  adopt(page: number): void {
+    this.pqflags[page]! |= PQ_ANON;
+    this.flags[page]! &= ~PG_CLEAN;
+    this.loanCount[page]!--;
+    this.#context.exp.anonpages++;
+  }
+
+  /** Whether {@link adopt} is due. */
+  isAbandoned(page: number): boolean {
+    return (
+      this.loanCount[page] !== 0 &&
+      this.uobject[page] === NO_OWNER &&
+      this.uanon[page] !== NO_OWNER &&
+      (this.pqflags[page]! & PQ_ANON) === 0
+    );
+  }
+
+  /** The swap slot that the page's owner has for it: 0 for none, {@link SWSLOT_BAD} if it is lost. */
+  slotOf(page: number): number {
+    if ((this.pqflags[page]! & PQ_ANON) !== 0)
+      return this.#context.anons.swslot[this.uanon[page]!]!;
+    if ((this.flags[page]! & PG_TABLED) === 0) return 0;
+    const object = this.#context.objectById(this.uobject[page]!);
+    return object.pgops.slotOf?.(object, this.offset[page]!) ?? 0;
   }
 
   #freeQueue(page: number, zeroed: number): number {
@@ -475,6 +506,11 @@ export class Pages implements PmapServices {
     }
     if (this.#context.events.watched)
       this.#context.events.emit('page.unwire', this.pageAddress(page), this.wireCount[page]);
+  }
+
+  /** The oldest page of the inactive (or active) queue, or {@link NO_PAGE}. */
+  firstQueued(which: typeof PQ_ACTIVE | typeof PQ_INACTIVE): number {
+    return this.queues.first(which === PQ_ACTIVE ? QUEUE_ACTIVE : QUEUE_INACTIVE);
   }
 
   /** The pages of the inactive (or active) queue, oldest first. */

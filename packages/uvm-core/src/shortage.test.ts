@@ -13,7 +13,7 @@ function short(options: KitOptions & { daemon: boolean; swap: boolean }) {
   const taken: number[] = [];
   let wakeups = 0;
   if (options.daemon) uvm.daemon = { wake: () => wakeups++ };
-  if (options.swap) exp.swpages = 100;
+  if (options.swap) uvm.swap.on(kit.swap(101), 0);
   const release = () => {
     for (const page of taken.splice(0)) uvm.pages.free(page);
     uvm.wakeup(CHANNEL_MEMORY);

@@ -14,7 +14,6 @@ import { advanceFirstFree, mapLink, mapLock, mapRelease, VmMap } from './map.ts'
 import { unmapDetach, unmapRemove } from './map-unmap.ts';
 import {
   AMAP_SHARED,
-  CHANNEL_MEMORY,
   MAP_INHERIT_COPY,
   MAP_INHERIT_NONE,
   MAP_INHERIT_SHARE,
@@ -58,8 +57,7 @@ export class Vmspace {
 export function* spaceAlloc(uvm: Uvm, min: Va, max: Va): Sleeping<Vmspace> {
   let pmap = uvm.pmap.create();
   while (pmap === NO_PMAP) {
-    uvm.waitForMemory('pmap_create');
-    yield CHANNEL_MEMORY;
+    yield* uvm.sleepForMemory('pmap_create');
     pmap = uvm.pmap.create();
   }
   const map = new VmMap(uvm, pmap, min, max, VM_MAP_PAGEABLE);

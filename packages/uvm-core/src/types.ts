@@ -82,6 +82,8 @@ export const PGO_FREE = 0x008;
 export const PGO_ALLPAGES = 0x010;
 /** get: only resident pages that nobody holds; start nothing. */
 export const PGO_LOCKED = 0x040;
+/** put, by the page daemon: pages are freed when their write completes, and count as `paging` until then. */
+export const PGO_PAGEOUT = 0x100;
 /** get: the caller overwrites whole pages, so that nothing needs to be read. */
 export const PGO_OVERWRITE = 0x200;
 /** get: pages beyond the end of file are wanted, it is being extended. */

@@ -1,4 +1,5 @@
 import {
+  ENOMEM,
   type EventStream,
   KernelPanic,
   type MachineDependent,
@@ -10,10 +11,15 @@ import {
   type Va,
 } from '@uvmkit/pmap';
 import type { Amap } from './amap.ts';
+import type { Aobj } from './aobj.ts';
 import { Anons } from './anon.ts';
+import type { DeviceObject, MappableDevice } from './device.ts';
 import { Uvmexp } from './exp.ts';
 import { FaultInfo } from './fault.ts';
+import { KernelMemory } from './km.ts';
+import { Ubc } from './ubc.ts';
 import { VmMap } from './map.ts';
+import { Swap } from './swap.ts';
 import type { UvmObject } from './object.ts';
 import {
   NO_OWNER,
@@ -28,6 +34,7 @@ import {
 import {
   CHANNEL_MEMORY,
   type Outcome,
+  type Sleeping,
   VM_MAP_PAGEABLE,
   VM_MAP_WANTLOCK,
   WAIT,
@@ -54,6 +61,8 @@ export interface Quirks {
   readonly loanedNeighbourWritable: boolean;
   /** A child's map.size still counts the holes that VM_INHERIT_NONE left. */
   readonly forkCountsHoles: boolean;
+  /** Extraction that removes does not take the range off the source's map.size, and panics if any of it is wired. */
+  readonly extractForgetsSource: boolean;
   /** mincore falls through to the object for an anon that is on swap only. */
   readonly mincoreIgnoresSwap: boolean;
 }
@@ -66,6 +75,7 @@ export const DEFAULT_QUIRKS: Quirks = {
   wireAllFaultsNone: false,
   loanedNeighbourWritable: false,
   forkCountsHoles: false,
+  extractForgetsSource: false,
   mincoreIgnoresSwap: false,
 };
 
@@ -91,6 +101,8 @@ export interface UvmOptions {
 /** Whoever frees memory: woken when it gets short. */
 export interface PageDaemon {
   wake(): void;
+  /** It has been woken, and has not run yet. */
+  readonly signalled?: boolean;
 }
 
 /** One UVM: everything that NetBSD keeps in `uvm` and `uvmexp`, over one port. */
@@ -106,13 +118,25 @@ export class Uvm {
   readonly amaps: Set<Amap> = new Set();
   /** Every map there is. */
   readonly maps: Set<VmMap> = new Set();
+  readonly swap: Swap;
+  /** Objects of mapped devices. */
+  readonly devices: Map<MappableDevice, DeviceObject> = new Map();
+  /** Loans that are out: how often each anon is lent, and how often each page is to the kernel. */
+  readonly lentAnons: Map<number, number> = new Map();
+  readonly lentPages: Map<number, number> = new Map();
+  /** Every anonymous object there is. */
+  readonly aobjs: Set<Aobj> = new Set();
   readonly kernelMap: VmMap;
+  readonly km: KernelMemory;
+  #ubc: Ubc | null = null;
   /** First kernel address without page tables yet (`uvm_maxkaddr`). */
   maxKernelVa: Va;
   readonly pageSize: number;
   readonly quirks: Quirks;
   readonly faultAhead: boolean;
   readonly wiring: WiringPolicy;
+  /** Faults taken up again after a wait. */
+  refaults = 0;
   /** The fault in progress. */
   readonly fault: FaultInfo = new FaultInfo();
   /** What to sleep on, after something answered WAIT. */
@@ -121,8 +145,10 @@ export class Uvm {
   gotPage: number = NO_PAGE;
   /** Null until there is one: then running out of memory is a panic. */
   daemon: PageDaemon | null = null;
+  /** The daemon found nothing that could be freed, with memory used up. */
+  exhausted = false;
   readonly #wakeup: (channel: WaitChannel) => void;
-  readonly #objects: UvmObject[] = [];
+  readonly #objects: (UvmObject | null)[] = [];
   #nextChannel: WaitChannel = -16;
   #nextMap = 0;
 
@@ -146,7 +172,8 @@ export class Uvm {
     exp.pageshift = memory.pageShift;
     exp.ncolors = colours;
     exp.colormask = colours - 1;
-    this.anons = new Anons(exp);
+    this.swap = new Swap(this);
+    this.anons = new Anons(exp, (slot) => this.swap.free(slot, 1));
     this.pages = new Pages({
       pmap: this.pmap,
       events,
@@ -165,6 +192,7 @@ export class Uvm {
     const { start, end } = this.pmap.virtualSpace();
     this.kernelMap = new VmMap(this, PMAP_KERNEL, start, end, VM_MAP_PAGEABLE);
     this.maps.add(this.kernelMap);
+    this.km = new KernelMemory(this);
     this.maxKernelVa = this.pmap.growKernel === null ? end : start;
   }
 
@@ -179,6 +207,12 @@ export class Uvm {
     );
     exp.freetarg = Math.max(Math.floor((exp.freemin * 4) / 3), exp.freemin + 1);
     exp.wiredmax = Math.floor(exp.npages / 3);
+  }
+
+  /** The windows through which files are read and written: made when the first is. */
+  get ubc(): Ubc {
+    this.#ubc ??= new Ubc(this);
+    return this.#ubc;
   }
 
   /** Pages in a number of bytes that is a multiple of the page size. */
@@ -205,7 +239,8 @@ export class Uvm {
   }
 
   /**
-   * Answers WAIT for free memory, with the daemon at work (`uvm_wait`).
+   * Answers WAIT for free memory, with the daemon at work (`uvm_wait`); or ENOMEM, if the daemon has found that nothing
+   * whatsoever can be freed. One caller is told so, and what it gives up may help the next. (NetBSD of 2001 had them sleep for ever.)
    *
    * @throws KernelPanic if nobody will ever free any
    */
@@ -222,8 +257,32 @@ export class Uvm {
         inactive,
       });
     }
+    if (this.exhausted) {
+      this.exhausted = false;
+      if (this.exp.free <= this.exp.reserve_kernel) return ENOMEM;
+    }
     this.daemon.wake();
     return this.wait(CHANNEL_MEMORY);
+  }
+
+  /**
+   * Sleeps until memory may be free, for those who cannot fail.
+   *
+   * @throws KernelPanic if none will ever be
+   */
+  *sleepForMemory(reason: string): Sleeping<void> {
+    if (this.waitForMemory(reason) !== WAIT) {
+      const { free, npages, wired, swpages, swpgonly } = this.exp;
+      throw new KernelPanic('uvm_wait: out of memory and swap, and nothing can be freed', {
+        reason,
+        free,
+        npages,
+        wired,
+        swpages,
+        swpgonly,
+      });
+    }
+    yield CHANNEL_MEMORY;
   }
 
   /** Answers WAIT for whoever keeps the map busy. */
@@ -251,8 +310,11 @@ export class Uvm {
     if ((flags & PG_WANTED) !== 0) this.wakeup(page);
     if ((flags & PG_RELEASED) === 0) return;
     const anon = pages.uanon[page]!;
+    const id = pages.uobject[page]!;
+    const object = id === NO_OWNER ? null : this.objectById(id);
     if (anon !== NO_OWNER && (pages.pqflags[page]! & PQ_ANON) !== 0)
       anons.free(anon, pages, this.pmap);
+    else if (object?.pgops.released !== undefined) object.pgops.released(this, object, page);
     else {
       this.pmap.pageProtect(pages.pageAddress(page), 0);
       pages.free(page);
@@ -270,6 +332,12 @@ export class Uvm {
     this.md.syncForDevice?.(pa, this.pageSize);
   }
 
+  /** Lets pmaps forget what maps without a thread of late had mapped: the first thing to do when memory is short. */
+  collectIdle(): void {
+    for (const map of this.maps)
+      if (map !== this.kernelMap && map.idle) this.pmap.collect(map.pmap);
+  }
+
   /** Deactivates a page that is in nobody's hands and not wired, on loan or inactive already. */
   deactivateIdle(page: number): void {
     const { pages } = this;
@@ -281,6 +349,43 @@ export class Uvm {
       return;
     this.pmap.clearReference(pages.pageAddress(page));
     pages.deactivate(page);
+  }
+
+  // Swap, for pages of either kind of owner.
+
+  /** Gives the page's swap slot back, if it has one; true if it had. The page is resident, so nothing is lost. */
+  dropSwapOf(page: number): boolean {
+    const old = this.setSwapOf(page, 0);
+    if (old <= 0) return false;
+    this.swap.free(old, 1);
+    return true;
+  }
+
+  /** Notes which slot holds the page's data, or will; returns the one that did. */
+  setSwapOf(page: number, slot: number): number {
+    const { pages, anons } = this;
+    if ((pages.pqflags[page]! & PQ_ANON) !== 0) {
+      const anon = pages.uanon[page]!;
+      const old = anons.swslot[anon]!;
+      anons.swslot[anon] = slot;
+      return old;
+    }
+    const id = pages.uobject[page]!;
+    if (id === NO_OWNER) return 0;
+    const object = this.objectById(id);
+    return object.pgops.setSlot?.(object, pages.offset[page]!, slot) ?? 0;
+  }
+
+  /** A pageout is done: frees the page, or, if its owner let it go meanwhile, the owner too. */
+  finishPageout(page: number): void {
+    const { pages } = this;
+    if ((pages.flags[page]! & PG_RELEASED) !== 0) {
+      this.unbusy(page);
+      return;
+    }
+    if ((pages.flags[page]! & PG_WANTED) !== 0) this.wakeup(page);
+    pages.flags[page]! &= ~(PG_BUSY | PG_WANTED);
+    pages.free(page);
   }
 
   /** The physical address of a page. */
@@ -298,13 +403,19 @@ export class Uvm {
 
   objectById(id: number): UvmObject {
     const object = this.#objects[id];
-    if (object === undefined) throw new KernelPanic('uvm: no such object', { id });
+    if (object === undefined || object === null)
+      throw new KernelPanic('uvm: no such object', { id });
     return object;
   }
 
-  /** Every object that ever was, for the debugger and the invariants. */
+  /** An object has died. Its id is not used again. */
+  disownObject(object: UvmObject): void {
+    this.#objects[object.id] = null;
+  }
+
+  /** Every object, for the debugger and the invariants. */
   get objects(): readonly UvmObject[] {
-    return this.#objects;
+    return this.#objects.filter((object) => object !== null);
   }
 
   newMapId(): number {

@@ -1,43 +1,53 @@
-import { type Errno, VM_PROT_READ, VM_PROT_WRITE } from '@uvmkit/pmap';
-import { PG_CLEAN } from './page.ts';
-import {
-  PAGE_NULL,
-  PGO_FREE,
-  PGO_OVERWRITE,
-  PGO_PASTEOF,
-  PGO_SYNCIO,
-  type Sleeping,
-  UVM_ADV_NORMAL,
-  WAIT,
-} from './types.ts';
+import { type Errno, type Va } from '@uvmkit/pmap';
+import type { KernelMove } from './io.ts';
+import { kernelRead, kernelWrite } from './kernel-copy.ts';
+import { PGO_FREE, type Sleeping } from './types.ts';
 import type { Uvm } from './uvm.ts';
 import type { Vnode } from './vnode.ts';
 
-/** One page of a file, BUSY for the caller; or the error. */
-function* holdPage(
+/** Bytes moved, and what ended the transfer before its end. */
+export interface Moved {
+  readonly done: number;
+  readonly error: Errno;
+}
+
+/**
+ * Moves bytes between a file and wherever `move` has them, through windows on the file's pages (what VOP_READ and VOP_WRITE do
+ * with uiomove(9)). Whoever calls has the file to himself.
+ *
+ * @param offset file byte; a read stops at the end of the file, a write lengthens it
+ * @param move called for each stretch with its kernel address. A write whose `move` fails leaves zeroes in pages that were to be
+ * overwritten as a whole
+ */
+export function* fileMove(
   uvm: Uvm,
   vnode: Vnode,
-  index: number,
-  access: number,
-  flags: number,
-): Sleeping<{ page: number; error: Errno }> {
-  const slot = new Int32Array(1);
-  for (;;) {
-    slot[0] = PAGE_NULL;
-    const outcome = vnode.pgops.get(
-      uvm,
-      vnode,
-      index * uvm.pageSize,
-      slot,
-      1,
-      0,
-      access,
-      UVM_ADV_NORMAL,
-      flags | PGO_SYNCIO,
-    );
-    if (outcome !== WAIT) return { page: slot[0]!, error: outcome };
-    yield uvm.waitChannel;
+  offset: number,
+  length: number,
+  write: boolean,
+  move: KernelMove,
+): Sleeping<Moved> {
+  const { ubc } = uvm;
+  const unit = Math.max(vnode.ops.blockSize, uvm.pageSize);
+  const end = write ? offset + length : Math.min(offset + length, vnode.size);
+  for (let at = offset; at < end;) {
+    const { size } = vnode;
+    // A write goes block by block, so that what fits on the disk is written.
+    const most = write ? Math.min(end - at, unit - (at % unit)) : end - at;
+    const window = yield* ubc.alloc(vnode, at, most, write ? size : null);
+    const stop = at + window.length;
+    // What is beyond the old end reads as zeroes until it is there.
+    if (write) vnode.size = Math.max(size, stop);
+    const moved = yield* move(window.va, at - offset, window.length);
+    // The pager's word is better than the EFAULT that a copy makes of it.
+    const error = ubc.release(window.va, write) || moved;
+    if (moved !== 0) {
+      if (write && stop > size) yield* vnodeSetSize(uvm, vnode, size);
+      return { done: at - offset, error };
+    }
+    at = stop;
   }
+  return { done: Math.max(0, end - offset), error: 0 };
 }
 
 /**
@@ -52,22 +62,11 @@ export function* vnodeRead(
   offset: number,
   length: number,
 ): Sleeping<Uint8Array | Errno> {
-  const end = Math.min(offset + length, vnode.size);
-  if (offset >= end) return new Uint8Array(0);
-  const bytes = new Uint8Array(end - offset);
-  for (let at = offset; at < end;) {
-    const start = uvm.trunc(at);
-    const stop = Math.min(start + uvm.pageSize, end);
-    const { page, error } = yield* holdPage(uvm, vnode, start / uvm.pageSize, VM_PROT_READ, 0);
-    if (error !== 0) return at === offset ? error : bytes.subarray(0, at - offset);
-    const pa = uvm.pages.pageAddress(page);
-    uvm.syncForDevice(pa);
-    bytes.set(uvm.memory.bytes.subarray(pa + (at - start), pa + (stop - start)), at - offset);
-    uvm.pages.activate(page);
-    uvm.unbusy(page);
-    at = stop;
-  }
-  return bytes;
+  const bytes = new Uint8Array(Math.max(0, Math.min(length, vnode.size - offset)));
+  const move: KernelMove = (va: Va, done, count) =>
+    kernelRead(uvm, va, bytes.subarray(done, done + count));
+  const { done, error } = yield* fileMove(uvm, vnode, offset, length, false, move);
+  return error !== 0 && done === 0 ? error : bytes.subarray(0, done);
 }
 
 /**
@@ -81,49 +80,29 @@ export function* vnodeWrite(
   offset: number,
   bytes: Uint8Array,
 ): Sleeping<{ written: number; error: Errno }> {
-  const end = offset + bytes.length;
-  for (let at = offset; at < end;) {
-    const start = uvm.trunc(at);
-    const stop = Math.min(start + uvm.pageSize, end);
-    const whole = at === start && (stop === start + uvm.pageSize || stop >= vnode.size);
-    const { page, error } = yield* holdPage(
-      uvm,
-      vnode,
-      start / uvm.pageSize,
-      VM_PROT_READ | VM_PROT_WRITE,
-      PGO_PASTEOF | (whole ? PGO_OVERWRITE : 0),
-    );
-    if (error !== 0) return { written: at - offset, error };
-    const pa = uvm.pages.pageAddress(page);
-    uvm.syncForDevice(pa);
-    uvm.memory.bytes.set(bytes.subarray(at - offset, stop - offset), pa + (at - start));
-    uvm.pages.flags[page]! &= ~PG_CLEAN;
-    vnode.size = Math.max(vnode.size, stop);
-    uvm.pages.activate(page);
-    uvm.unbusy(page);
-    at = stop;
-  }
-  return { written: bytes.length, error: 0 };
+  const move: KernelMove = (va: Va, done, count) =>
+    kernelWrite(uvm, va, bytes.subarray(done, done + count));
+  const { done, error } = yield* fileMove(uvm, vnode, offset, bytes.length, true, move);
+  return { written: done, error };
 }
 
 /**
- * Sets a file's size (`uvm_vnp_setsize`). Pages wholly beyond the end are discarded, mapped, wired or not; the rest of the last page is zeroed.
+ * Sets a file's size (`uvm_vnp_setsize`). Pages wholly beyond the end are discarded, mapped, wired or not; the rest of the last
+ * page is zeroed (`uvm_vnp_zerorange`).
  */
 export function* vnodeSetSize(uvm: Uvm, vnode: Vnode, size: number): Sleeping<Errno> {
   const old = vnode.size;
   vnode.size = size;
   if (size >= old) return 0;
+  const rest = uvm.round(size) - size;
+  uvm.ubc.flush(vnode, uvm.round(size), Number.POSITIVE_INFINITY);
   const error = yield* vnode.pgops.put(uvm, vnode, uvm.round(size), 0, PGO_FREE);
-  const tail = size % uvm.pageSize;
-  if (tail === 0) return error;
-  const index = Math.floor(size / uvm.pageSize);
-  const held = yield* holdPage(uvm, vnode, index, VM_PROT_READ, 0);
-  if (held.error !== 0) return held.error;
-  const pa = uvm.pages.pageAddress(held.page);
-  uvm.syncForDevice(pa);
-  uvm.memory.zero(pa + tail, uvm.pageSize - tail);
-  uvm.pages.flags[held.page]! &= ~PG_CLEAN;
-  uvm.pages.activate(held.page);
-  uvm.unbusy(held.page);
-  return 0;
+  return rest === 0 ? error : yield* zeroRest(uvm, vnode, size, rest);
+}
+
+/** Zeroes bytes behind the end of the file, in its last page, which stays what it is on the disk until then. */
+function* zeroRest(uvm: Uvm, vnode: Vnode, offset: number, length: number): Sleeping<Errno> {
+  const window = yield* uvm.ubc.alloc(vnode, offset, length, Number.POSITIVE_INFINITY);
+  const error = yield* kernelWrite(uvm, window.va, new Uint8Array(window.length));
+  return uvm.ubc.release(window.va, true) || error;
 }

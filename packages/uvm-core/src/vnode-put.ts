@@ -1,10 +1,12 @@
 import { type Errno, VM_PROT_NONE } from '@uvmkit/pmap';
-import { NO_PAGE, PG_BUSY, PG_CLEAN, PG_RELEASED, PG_WANTED } from './page.ts';
+import { NO_PAGE, PG_BUSY, PG_CLEAN, PG_PAGEOUT, PG_RELEASED, PG_WANTED } from './page.ts';
 import {
+  CHANNEL_MEMORY,
   PGO_ALLPAGES,
   PGO_CLEANIT,
   PGO_DEACTIVATE,
   PGO_FREE,
+  PGO_PAGEOUT,
   PGO_SYNCIO,
   type PagerFlags,
   type Sleeping,
@@ -31,12 +33,14 @@ export function* vnodePut(
   const beyond = all || stop === 0 ? Number.POSITIVE_INFINITY : Math.ceil(stop / uvm.pageSize);
   for (const index of residentIn(uvm, vnode, first, beyond)) {
     let page = uvm.pages.lookup(vnode, index);
-    while (page !== NO_PAGE && (uvm.pages.flags[page]! & PG_BUSY) !== 0) {
+    const skip = (flags & PGO_PAGEOUT) !== 0;
+    while (!skip && page !== NO_PAGE && (uvm.pages.flags[page]! & PG_BUSY) !== 0) {
       uvm.pages.flags[page]! |= PG_WANTED;
       yield page;
       page = uvm.pages.lookup(vnode, index);
     }
-    if (page !== NO_PAGE) putPage(uvm, vnode, page, flags, { first, beyond });
+    if (page !== NO_PAGE && (uvm.pages.flags[page]! & PG_BUSY) === 0)
+      putPage(uvm, vnode, page, flags, { first, beyond });
   }
   if ((flags & PGO_SYNCIO) === 0) return 0;
   while (vnode.numoutput > 0) yield vnode.outputChannel;
@@ -76,8 +80,10 @@ function putPage(uvm: Uvm, vnode: Vnode, page: number, flags: PagerFlags, range:
     writeCluster(uvm, vnode, page, flags, range);
     return;
   }
-  if ((flags & PGO_FREE) !== 0) pages.free(page);
-  else if ((flags & PGO_DEACTIVATE) !== 0) uvm.deactivateIdle(page);
+  if ((flags & PGO_FREE) !== 0) {
+    pages.free(page);
+    if ((flags & PGO_PAGEOUT) !== 0) uvm.exp.pdfreed++;
+  } else if ((flags & PGO_DEACTIVATE) !== 0) uvm.deactivateIdle(page);
 }
 
 /** Marks a page clean; true if it was dirty, and so must be written. */
@@ -91,7 +97,7 @@ function makeClean(uvm: Uvm, page: number): boolean {
 
 /** Writes a dirty page with the dirty pages around it, all BUSY meanwhile. */
 function writeCluster(uvm: Uvm, vnode: Vnode, page: number, flags: PagerFlags, range: Range): void {
-  const { pages, pmap } = uvm;
+  const { pages, pmap, exp } = uvm;
   const most = CLUSTER / uvm.pageSize;
   const frees = (index: number): boolean =>
     (flags & PGO_FREE) !== 0 && index >= range.first && index < range.beyond;
@@ -115,19 +121,36 @@ function writeCluster(uvm: Uvm, vnode: Vnode, page: number, flags: PagerFlags, r
     run.unshift(other);
     first--;
   }
+  const pageout = (flags & PGO_PAGEOUT) !== 0;
   for (const member of run) {
     if ((flags & PGO_DEACTIVATE) !== 0) uvm.deactivateIdle(member);
-    pages.flags[member]! |= PG_BUSY | (frees(pages.offset[member]!) ? PG_RELEASED : 0);
+    pages.flags[member]! |= PG_BUSY;
+    if (!frees(pages.offset[member]!)) continue;
+    pages.flags[member]! |= PG_RELEASED;
+    if (!pageout) continue;
+    pages.flags[member]! |= PG_PAGEOUT;
+    exp.paging++;
+    pages.dequeue(member);
   }
+  if (pageout) exp.pdpageouts++;
   vnode.numoutput++;
   vnode.ops.write(
     first * uvm.pageSize,
     run.map((member) => pages.pageAddress(member)),
     (error) => {
       for (const member of run) {
-        if (error !== 0) pages.flags[member]! &= ~(PG_CLEAN | PG_RELEASED);
+        if ((pages.flags[member]! & PG_PAGEOUT) !== 0) {
+          pages.flags[member]! &= ~PG_PAGEOUT;
+          exp.paging--;
+          if (error === 0) exp.pdfreed++;
+        }
+        if (error !== 0) {
+          pages.flags[member]! &= ~(PG_CLEAN | PG_RELEASED);
+          pages.activate(member);
+        }
         uvm.unbusy(member);
       }
+      if (pageout) uvm.wakeup(CHANNEL_MEMORY);
       if (error !== 0 && vnode.writeError === 0) vnode.writeError = error;
       if (--vnode.numoutput === 0) uvm.wakeup(vnode.outputChannel);
     },

@@ -1,11 +1,12 @@
 import { ENOSPC, type Errno, type Pa, type PhysicalMemory } from '@uvmkit/pmap';
+import type { SwapBackend } from '../src/swap.ts';
 import type { Uvm } from '../src/uvm.ts';
 import { Vnode, type VnodeOps } from '../src/vnode.ts';
 
 /** One transfer that was started and has not been delivered yet. */
 export interface Transfer {
   readonly kind: 'read' | 'write';
-  readonly file: FakeFile;
+  readonly file: FakeFile | FakeSwap;
   readonly offset: number;
   readonly pages: number;
   /** Ends it, with this error, or the file's own if it has one set. */
@@ -155,5 +156,64 @@ export class FakeFile implements VnodeOps {
       const block = this.blocks.get(start);
       if (block !== undefined) block[offset + i - start] = this.#disk.memory.bytes[pa + i]!;
     }
+  }
+}
+
+/** A swap device on a {@link FakeDisk}, with pages of real bytes. */
+export class FakeSwap implements SwapBackend {
+  readonly name: string;
+  readonly pages: number;
+  /** What has been written, by page. */
+  readonly content: Map<number, Uint8Array> = new Map();
+  /** What reads (or writes) answer from now on. */
+  readError: Errno = 0;
+  writeError: Errno = 0;
+  readonly #disk: FakeDisk;
+  readonly #pageSize: number;
+
+  constructor(disk: FakeDisk, pageSize: number, name: string, pages: number) {
+    this.#disk = disk;
+    this.#pageSize = pageSize;
+    this.name = name;
+    this.pages = pages;
+  }
+
+  read(index: number, pas: readonly Pa[], done: (error: Errno) => void): void {
+    this.#disk.reads++;
+    this.#start('read', index, pas, done);
+  }
+
+  write(index: number, pas: readonly Pa[], done: (error: Errno) => void): void {
+    this.#disk.writes++;
+    this.#start('write', index, pas, done);
+  }
+
+  #start(
+    kind: 'read' | 'write',
+    index: number,
+    pas: readonly Pa[],
+    done: (error: Errno) => void,
+  ): void {
+    if (index < 1 || index + pas.length > this.pages)
+      throw new RangeError(
+        `${this.name} has ${this.pages} pages, given ${index} and ${pas.length}`,
+      );
+    const { bytes } = this.#disk.memory;
+    const finish = (given?: Errno): void => {
+      const error = given ?? (kind === 'read' ? this.readError : this.writeError);
+      pas.forEach((pa, i) => {
+        if (error !== 0) return;
+        if (kind === 'write') this.content.set(index + i, bytes.slice(pa, pa + this.#pageSize));
+        else {
+          const page = this.content.get(index + i);
+          if (page === undefined)
+            throw new Error(`${this.name}: page ${index + i} was never written`);
+          bytes.set(page, pa);
+        }
+      });
+      done(error);
+    };
+    const offset = index * this.#pageSize;
+    this.#disk.pending.push({ kind, file: this, offset, pages: pas.length, finish });
   }
 }

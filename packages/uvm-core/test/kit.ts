@@ -20,7 +20,7 @@ import {
   VM_PROT_READ,
   VM_PROT_WRITE,
 } from '@uvmkit/pmap';
-import { checkUvm, type MappingProbe, violationText } from '../src/check.ts';
+import { type CheckOptions, checkUvm, type MappingProbe, violationText } from '../src/check.ts';
 import type { MapEntry } from '../src/entry.ts';
 import { uvmFault, uvmRefault } from '../src/fault.ts';
 import { mapLookup } from '../src/map.ts';
@@ -40,11 +40,12 @@ import {
 } from '../src/mmap.ts';
 import { sysMlock, sysMlockall, sysMunlock, sysMunlockall } from '../src/mlock.ts';
 import type { UvmObject } from '../src/object.ts';
+import { Pdaemon } from '../src/pdaemon.ts';
 import { spaceAlloc, spaceFork, spaceFree, type Vmspace } from '../src/space.ts';
-import { type Sleeping, WAIT, type WaitChannel } from '../src/types.ts';
+import { CHANNEL_MEMORY, type Sleeping, WAIT, type WaitChannel } from '../src/types.ts';
 import { type Quirks, Uvm } from '../src/uvm.ts';
 import type { WiringPolicy } from '../src/wiring/policy.ts';
-import { FakeDisk, FakeFile, type FileOptions } from './disk.ts';
+import { FakeDisk, FakeFile, FakeSwap, type FileOptions } from './disk.ts';
 import { Ideal, type IdealOptions, idealPort } from './ideal-pmap.ts';
 
 export const PAGE = 4096;
@@ -102,6 +103,8 @@ export class Kit {
   readonly files: FakeFile[] = [];
   readonly printed: string[] = [];
   readonly threads: Set<Thread<unknown>> = new Set();
+  /** The page daemon, which never ends. */
+  daemon: Thread<never> | null = null;
   /** Called when everybody sleeps and the disk is idle; true if it did something about it. */
   onStuck: (channel: WaitChannel) => boolean = () => false;
   readonly #timestamps = new Map<number, number>();
@@ -164,7 +167,24 @@ export class Kit {
 
   /** Runs whatever has been woken, without delivering anything. */
   resume(): void {
-    for (const thread of [...this.threads]) if (thread.asleep === null) this.#step(thread);
+    for (const thread of this.#awake()) this.#step(thread);
+  }
+
+  /** Starts the page daemon. */
+  startDaemon(): void {
+    const daemon = new Pdaemon(this.uvm);
+    this.uvm.daemon = daemon;
+    this.daemon = new Thread(daemon.run());
+  }
+
+  /** Runs nothing but the daemon, without delivering anything: the scans that it has been woken for. */
+  runDaemon(): void {
+    while (this.daemon !== null && this.daemon.asleep === null) this.daemon.step();
+  }
+
+  /** A swap device of that many pages, the first of which is not used. */
+  swap(pages: number, name = 'wd0b'): FakeSwap {
+    return new FakeSwap(this.disk, this.uvm.pageSize, name, pages);
   }
 
   /** Delivers and runs until everything that was started has ended. */
@@ -173,14 +193,20 @@ export class Kit {
       const [thread] = this.threads;
       this.#advance(thread!);
     }
-    this.disk.deliverAll();
+    do this.runDaemon();
+    while (this.disk.deliver());
   }
 
   #advance(wanted: Thread<unknown>): void {
-    const awake = [...this.threads].filter((thread) => thread.asleep === null);
+    const awake = this.#awake();
     if (awake.length > 0) for (const thread of awake) this.#step(thread);
     else if (!this.disk.deliver() && !this.onStuck(wanted.asleep!))
       throw new Error(`asleep for ever on channel ${wanted.asleep}`);
+  }
+
+  #awake(): Thread<unknown>[] {
+    const all = this.daemon === null ? this.threads : [...this.threads, this.daemon];
+    return [...all].filter((thread) => thread.asleep === null);
   }
 
   #step(thread: Thread<unknown>): void {
@@ -195,6 +221,7 @@ export class Kit {
 
   #wakeup(channel: WaitChannel): void {
     for (const thread of this.threads) if (thread.asleep === channel) thread.asleep = null;
+    if (this.daemon?.asleep === channel) this.daemon.asleep = null;
   }
 
   /** A file whose bytes count up, different on every page. */
@@ -230,19 +257,28 @@ export class Kit {
   }
 
   /** Every violation, in words. */
-  violations(): string[] {
+  violations(options: CheckOptions = {}): string[] {
     const probe: { probe?: MappingProbe } = this.md instanceof Ideal ? { probe: this.md } : {};
     return checkUvm(this.uvm, {
       ...probe,
       image: (object, index) => this.#image(object, index),
+      swapImage: (slot) => this.#swapImage(slot),
+      memoryWaiters: [...this.threads].filter(({ asleep }) => asleep === CHANNEL_MEMORY).length,
+      ...options,
       timestamps: this.#timestamps,
     }).map(violationText);
   }
 
   /** Throws unless every invariant holds. */
-  check(): void {
-    const found = this.violations();
+  check(options: CheckOptions = {}): void {
+    const found = this.violations(options);
     if (found.length > 0) throw new Error(found.slice(0, 8).join('\n'));
+  }
+
+  #swapImage(slot: number): Uint8Array | null {
+    const { backend, drumOffset } = this.uvm.swap.deviceOf(slot);
+    const page = backend instanceof FakeSwap ? backend.content.get(slot - drumOffset + 1) : null;
+    return page ?? null;
   }
 
   #image(object: UvmObject, index: number): Uint8Array | null {

@@ -1,4 +1,13 @@
-import { EACCES, EFAULT, EINVAL, type Errno, errnoName, type Prot, type Va } from '@uvmkit/pmap';
+import {
+  EACCES,
+  EFAULT,
+  EINVAL,
+  ENOMEM,
+  type Errno,
+  errnoName,
+  type Prot,
+  type Va,
+} from '@uvmkit/pmap';
 import { MAP_ANON, MAP_FIXED, MAP_PRIVATE, MAP_SHARED } from '../src/mmap.ts';
 import { MADV_DONTNEED, MADV_FREE, MS_ASYNC, MS_INVALIDATE, MS_SYNC } from '../src/mmap.ts';
 import {
@@ -7,9 +16,13 @@ import {
   MAP_INHERIT_NONE,
   MAP_INHERIT_SHARE,
   type Sleeping,
+  UVM_FLAG_FIXED,
 } from '../src/types.ts';
 import { vnodeRead, vnodeSetSize, vnodeWrite } from '../src/vnode-io.ts';
 import type { FakeFile } from './disk.ts';
+import { Aobj } from '../src/aobj.ts';
+import { uvmMap } from '../src/map.ts';
+import { uvmUnmap } from '../src/map-unmap.ts';
 import { fileByte, Kit, type KitOptions, PAGE, type Proc, R, RW, RWX, RX, W } from './kit.ts';
 
 /** Seeded numbers (mulberry32): the same seed, the same run. */
@@ -74,6 +87,8 @@ interface PageModel {
   memory: Memory;
   prot: Prot;
   readonly shared: boolean;
+  /** Of an anonymous object. */
+  readonly segment?: boolean;
   inherit: number;
   wired: boolean;
 }
@@ -91,6 +106,8 @@ export interface SimulationOptions extends KitOptions {
   readonly wire: boolean;
   /** Change inheritance, and truncate files. */
   readonly share: boolean;
+  /** Have the page daemon run, with a swap device of so many pages, and take that away and bring it back. */
+  readonly pressure?: { readonly swap: number };
 }
 
 const PROTECTIONS: readonly Prot[] = [R, RW, RW, RW, RX, RWX, 0];
@@ -104,8 +121,14 @@ export class Simulation {
   readonly files: FileModel[] = [];
   /** What was done, latest last: what to read when something is wrong. */
   readonly log: string[] = [];
+  /** How often memory and swap were used up. */
+  outOfMemory = 0;
   readonly #options: SimulationOptions;
   readonly #base: Va;
+  /** Shared memory, in an array of slots and in clusters. */
+  readonly #segments: { readonly object: Aobj; readonly memory: Memory[] }[] = [];
+  /** How often swap was taken away. */
+  swapoffs = 0;
 
   constructor(options: SimulationOptions) {
     this.#options = options;
@@ -114,13 +137,26 @@ export class Simulation {
     this.kit = new Kit({ memory: 4 << 20, ...options });
     const { kit } = this;
     this.#base = kit.md.port.layout.userMin + (64 << 20);
-    // With swap that is not full a short pmap makes a fault wait, and time is all it takes.
-    kit.uvm.daemon = { wake: () => undefined };
-    kit.exp.swpages = 1000;
     kit.onStuck = (channel) => {
       if (channel === CHANNEL_MEMORY) kit.uvm.wakeup(CHANNEL_MEMORY);
       return channel === CHANNEL_MEMORY;
     };
+    const { pressure } = options;
+    // With swap that is not full a short pmap makes a fault wait, and time is all it takes.
+    kit.uvm.swap.on(kit.swap(pressure?.swap ?? 1000), 0);
+    if (pressure === undefined) kit.uvm.daemon = { wake: () => undefined, signalled: true };
+    else {
+      kit.uvm.swap.on(kit.swap(pressure.swap, 'wd1b'), 1);
+      kit.startDaemon();
+      for (const size of [12, 70]) {
+        const memory = Array.from({ length: size }, (_, index) => ({
+          own: zeroes(),
+          file: null,
+          index,
+        }));
+        this.#segments.push({ object: new Aobj(kit.uvm, size), memory });
+      }
+    }
     for (const size of [6, 10]) {
       const holes = size === 10 ? [3 * PAGE, 4 * PAGE, 9 * PAGE] : [];
       const file = kit.file({ size: size * PAGE, holes });
@@ -172,7 +208,9 @@ export class Simulation {
     this.audit();
     for (const { proc } of this.procs) proc.exit();
     this.procs.length = 0;
-    this.kit.check();
+    for (const { object } of this.#segments) object.pgops.detach(this.kit.uvm, object);
+    this.kit.settle();
+    this.kit.check({ idle: true });
     const { exp, uvm } = this.kit;
     const left = {
       anons: exp.nanon - exp.nfreeanon,
@@ -227,9 +265,17 @@ export class Simulation {
     return (memory.own ?? memory.file?.pages[memory.index] ?? zeroes())[spot]!;
   }
 
+  /** Memory and swap are used up, and the process is told so. */
+  #outOfMemory(error: Errno): boolean {
+    if (error !== ENOMEM || this.#options.pressure === undefined) return false;
+    this.outOfMemory++;
+    return true;
+  }
+
   *#load(model: ProcModel, page: number, spot: number): Sleeping<void> {
     const va = this.#va(page) + SPOTS[spot]!;
     const { error, pa } = yield* model.proc.access(va, R);
+    if (this.#outOfMemory(error)) return;
     this.#same(`load ${page}.${spot} error`, error, this.#expected(model, page, R), errnoName);
     if (error !== 0) return;
     const read = this.kit.memory.read8(pa);
@@ -239,6 +285,7 @@ export class Simulation {
   *#store(model: ProcModel, page: number, spot: number, value: number): Sleeping<void> {
     const va = this.#va(page) + SPOTS[spot]!;
     const { error, pa } = yield* model.proc.access(va, W);
+    if (this.#outOfMemory(error)) return;
     this.#same(`store ${page}.${spot} error`, error, this.#expected(model, page, W), errnoName);
     if (error !== 0) return;
     this.kit.memory.write8(pa, value);
@@ -378,6 +425,7 @@ export class Simulation {
     const pages = this.#pagesIn(model, from, to);
     const whole = pages.length === to - from;
     const advice = this.dice.pick([0, 1, 2, MADV_DONTNEED, MADV_FREE]);
+    if (advice === MADV_FREE && pages.some(({ segment }) => segment === true)) return;
     if (advice === MADV_FREE && (this.#lockedFile() || pages.some(({ wired }) => wired))) return;
     this.kit.settle();
     this.#note(model, `madvise ${from}–${to} ${advice}`);
@@ -410,6 +458,7 @@ export class Simulation {
     if (this.dice.chance(2)) {
       this.#note(null, `read file ${this.files.indexOf(file)} at ${offset}`);
       const bytes = this.kit.run(vnodeRead(uvm, file.file.vnode, offset, 1));
+      if (typeof bytes === 'number' && this.#outOfMemory(bytes)) return;
       if (typeof bytes === 'number') throw new Error(`read: ${errnoName(bytes)}`);
       this.#same('bytes read', bytes.length, inside ? 1 : 0);
       if (inside) this.#same('byte read', bytes[0], file.pages[index]![spot]);
@@ -420,19 +469,69 @@ export class Simulation {
       const { error } = this.kit.run(
         vnodeWrite(uvm, file.file.vnode, offset, Uint8Array.of(value)),
       );
+      if (this.#outOfMemory(error)) return;
       this.#same('write', error, 0, errnoName);
       file.pages[index]![spot] = value;
     }
   }
 
   #kernelWork(model: ProcModel): void {
-    if (this.dice.chance(2)) {
+    if (this.#options.pressure !== undefined && this.dice.chance(2)) {
+      if (this.dice.chance(2)) this.#moveSwap();
+      else this.#attach(model);
+    } else if (this.dice.chance(2)) {
       this.#note(model, 'pmap_collect');
       this.kit.md.pmap.collect(model.proc.space.pmap);
     } else {
       this.#note(null, 'zero idle pages');
       this.kit.uvm.pages.idleZero(20, 5);
     }
+  }
+
+  /** Takes a swap device away, and brings it back or another in its place. */
+  #moveSwap(): void {
+    const { kit } = this;
+    const { swap } = kit.uvm;
+    const { backend, priority } = this.dice.pick(swap.devices);
+    this.#note(null, `swapoff ${backend.name}, ${kit.exp.swpginuse} slots in use`);
+    const error = kit.run(swap.off(backend));
+    if (error === 0) {
+      this.swapoffs++;
+      this.#same('swapon', swap.on(backend, 1 - priority), 0, errnoName);
+    } else this.#same('swapoff', error, ENOMEM, errnoName);
+  }
+
+  /** Maps shared memory that lives in an anonymous object. */
+  #attach(model: ProcModel): void {
+    if (this.#options.share) return;
+    const { uvm } = this.kit;
+    const { from, to } = this.#range();
+    const { object, memory } = this.dice.pick(this.#segments);
+    const first = this.dice.roll(memory.length - (to - from) + 1);
+    this.#note(model, `shmat ${from}–${to} object ${object.id} from ${first}`);
+    this.kit.settle();
+    const { map } = model.proc.space;
+    uvmUnmap(uvm, map, this.#va(from), this.#va(to));
+    object.pgops.reference(uvm, object);
+    const attributes = {
+      prot: RW,
+      maxProt: RWX,
+      inherit: MAP_INHERIT_SHARE,
+      advice: 0,
+      flags: UVM_FLAG_FIXED,
+    };
+    const size = (to - from) * PAGE;
+    const { error } = uvmMap(uvm, map, this.#va(from), size, object, first * PAGE, 0, attributes);
+    this.#same('shmat', error, 0, errnoName);
+    for (let page = from; page < to; page++)
+      model.pages.set(page, {
+        memory: memory[first + page - from]!,
+        prot: RW,
+        shared: true,
+        segment: true,
+        inherit: MAP_INHERIT_SHARE,
+        wired: false,
+      });
   }
 
   #lock(model: ProcModel): void {
@@ -479,7 +578,7 @@ export class Simulation {
   }
 
   #truncate(): void {
-    if (!this.#options.share || this.#lockedFile()) return;
+    if (!this.#options.share || this.#lockedFile() || this.#options.pressure !== undefined) return;
     const file = this.dice.pick(this.files);
     const size = this.dice.chance(2)
       ? this.dice.roll(file.pages.length + 1) * PAGE
