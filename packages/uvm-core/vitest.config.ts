@@ -6,6 +6,7 @@ export default defineProject({
   test: {
     name: 'uvm-core',
     include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
-    environment: 'node', testTimeout: 30_000,
+    environment: 'node',
+    testTimeout: 30_000,
   },
 });

@@ -53,7 +53,7 @@ describe('on a small machine', () => {
       "MAP 1: [0x00000000->0xbfc00000]
         #ent=5, sz=0x2006000, ref=1, version=5, flags=0x1<PAGEABLE>
         pmap=1(resident=6, wired=1)
-       - 0x08048000->0x0804a000: obj=0/0x0, amap=null/0
+       - 0x08048000->0x0804a000: obj=1/0x0, amap=null/0
          submap=F, cow=T, nc=T, prot(max)=r-x/rwx, inh=copy, wc=0, adv=normal
        - 0x40010000->0x40011000: obj=null/0x0, amap=1/0
          submap=F, cow=T, nc=F, prot(max)=rw-/rwx, inh=copy, wc=1, adv=normal
@@ -96,12 +96,12 @@ describe('on a small machine', () => {
   });
 
   it('show object tells of a file, and /f of its pages', () => {
-    expect(output('show object 0')).toMatchInlineSnapshot(`
-      "OBJECT 0: pgops=vnode, npages=2, refs=2
+    expect(output('show object 1')).toMatchInlineSnapshot(`
+      "OBJECT 1: pgops=vnode, npages=2, refs=2
         VNODE "prog", size=0x2328, text=T, numoutput=0"
     `);
-    expect(output('show object /f 0')).toMatchInlineSnapshot(`
-      "OBJECT 0: pgops=vnode, npages=2, refs=2
+    expect(output('show object /f 1')).toMatchInlineSnapshot(`
+      "OBJECT 1: pgops=vnode, npages=2, refs=2
         VNODE "prog", size=0x2328, text=T, numoutput=0
         PAGES <pg,offset>:
         <4,0x0> <5,0x1000>"
@@ -120,9 +120,9 @@ describe('on a small machine', () => {
     expect(output('show page /f 4')).toMatchInlineSnapshot(`
       "PAGE 4:
         flags=0xc<TABLED,CLEAN>, pqflags=0x4<ACTIVE>, wire_count=0, pa=0x00009000
-        uobject=0, uanon=null, offset=0x0, loan_count=0
+        uobject=1, uanon=null, offset=0x0, loan_count=0
         modified=F, referenced=T
-        found on the list of object 0
+        found on the list of object 1
         found on the active queue"
     `);
     expect(output('show page /f 900')).toMatchInlineSnapshot(`
@@ -289,7 +289,7 @@ describe('memory', () => {
       `"0x40010000: 0x12345678 (map 1 0x40010000->0x40011000, amap 1 slot 0, anon 2, page 8, pa 0x0000d000)"`,
     );
     expect(output(`print/b ${hex(TEXT + 1)}`)).toMatchInlineSnapshot(
-      `"0x08048001: 0x65 (map 1 0x08048000->0x0804a000, object 0 offset 0x0, page 4, pa 0x00009001)"`,
+      `"0x08048001: 0x65 (map 1 0x08048000->0x0804a000, object 1 offset 0x0, page 4, pa 0x00009001)"`,
     );
   });
 
@@ -392,7 +392,7 @@ describe('a line that cannot be executed is answered by one that says what was w
     ['show map /q 1', 'show map: expected /f or no modifiers, found "/q"'],
     ['show anon /f 1', 'show anon: expected no modifiers, found "/f"'],
     ['show anon 99999', 'show anon: expected the number of an anon (0 to 955), found "99999"'],
-    ['show object 1', 'show object: expected the number of an object (0), found "1"'],
+    ['show object 2', 'show object: expected the number of an object (0, 1), found "2"'],
     [
       'show page -1',
       'show page: expected the index of a page (0 to 1018) or its physical address in hexadecimal, found "-1"',
@@ -482,7 +482,7 @@ describe('words', () => {
     ['show map /f ', ['0', '1', '2']],
     ['show map 1 ', []],
     ['show amap ', ['0', '1']],
-    ['show object ', ['0']],
+    ['show object ', ['0', '1']],
     ['show pmap ', ['0', '1', '2']],
     ['proc ', ['0', '1', '2']],
     ['break proc.s', ['proc.syscall', 'proc.signal']],
