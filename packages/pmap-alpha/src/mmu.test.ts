@@ -143,6 +143,15 @@ describe('translation buffer', () => {
     expect(mmu.stats.lookups).toBe(15);
   });
 
+  it('forgets what a hit showed when PALcode needs its place for a page of the virtual page table', () => {
+    const { memory, mmu } = tables({ tbSets: 1, tbWays: 1, virtualPageTable: true });
+    poke(memory, L3, RW_345);
+    for (let time = 0; time < 3; time++) expect(mmu.translate(VA, READ_USER)).toBe(0x68a344);
+    poke(memory, L3, RW_999);
+    expect(mmu.translate(VA + 8192, VM_PROT_EXECUTE | ACCESS_USER)).toBe(FAULT);
+    expect(mmu.translate(VA, READ_USER)).toBe(0x1332344);
+  });
+
   it('S3: keeps an ASM entry for every ASN and through TBIAP', () => {
     const { memory, mmu } = tables();
     const va = -(2 ** 41) + 0x2010;

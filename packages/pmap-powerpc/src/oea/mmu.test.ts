@@ -183,6 +183,17 @@ describe('the OEA’s TLBs', () => {
     expect(mmu.mftb()).toBe(15);
   });
 
+  it('forget what a hit showed when two other pages of its class come', () => {
+    const [mmu, memory] = machine();
+    mmu.mtsr(0, VSID);
+    const pte = writePte(memory, VSID, EA, pteLo(PA, 2));
+    for (const far of [0x40000, 0x80000]) writePte(memory, VSID, EA + far, pteLo(PA, 2));
+    for (let time = 0; time < 3; time++) mmu.translate(EA, VM_PROT_READ);
+    for (const far of [0x40000, 0x80000]) mmu.translate(EA + far, VM_PROT_WRITE);
+    memory.writeBe32(pte, 0);
+    expect(mmu.translate(EA, VM_PROT_READ)).toBe(FAULT);
+  });
+
   it('let no store pass on the strength of loads: the first sets C', () => {
     const [mmu, memory] = machine();
     mmu.mtsr(0, VSID);

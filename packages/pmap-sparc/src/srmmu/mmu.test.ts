@@ -310,6 +310,14 @@ describe('a hit', () => {
     expect(mmu.stats.lookups).toBe(21);
   });
 
+  it('is forgotten when other pages take its place', () => {
+    boot({ tlbEntries: 4 });
+    often(0x1004, RS);
+    for (const va of [0x2000, 0x3000, 0x7000, 0xb000]) mmu.translate(va, XS);
+    memory.writeBe32(0x14004, 0);
+    expect(often(0x1004, RS)).toEqual([FAULT, FAULT, FAULT]);
+  });
+
   it('of loads lets no store pass: the first sets M', () => {
     often(0x1004, RU);
     expect(peek(0x14004) & PG_M).toBe(0);

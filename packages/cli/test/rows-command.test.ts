@@ -1,0 +1,69 @@
+import { Writable } from 'node:stream';
+import { rows, type RowResult } from '@uvmkit/conformance';
+import picocolors from 'picocolors';
+import { describe, expect, test } from 'vitest';
+import { run } from '../src/index.ts';
+
+/** Boots some hundred machines. */
+const MANY = { timeout: 60_000 };
+
+class Kept extends Writable {
+  text = '';
+  isTTY = false;
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
+    this.text += chunk.toString();
+    done();
+  }
+}
+
+async function uvmkit(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  const stdout = new Kept();
+  const stderr = new Kept();
+  const code = await run(args, {
+    stdout: stdout as Writable as NodeJS.WriteStream,
+    stderr: stderr as Writable as NodeJS.WriteStream,
+    colors: picocolors.createColors(false),
+    clock: () => 0,
+  });
+  return { code, out: stdout.text, err: stderr.text };
+}
+
+describe('uvmkit rows', () => {
+  test(
+    'prints every row with a cell for each MMU and a mark for each profile, and ends with 0',
+    MANY,
+    async () => {
+      const { code, out, err } = await uvmkit('rows', '--arch', 'i386,oea');
+      expect([code, err]).toEqual([0, '']);
+      const lines = out.split('\n');
+      expect(lines[0]).toBe('Behaviour as netbsd-2001 and as posix');
+      expect(lines[2]).toMatch(/^row +i386 +oea +what a process may rely on$/);
+      for (const { id } of rows) expect(out).toContain(`\n${id} `);
+      expect(out).toMatch(/\nOP-MUNMAP-9-1 +ok ok +ok ok +unmapping nothing/);
+      expect(out).toMatch(/\nNB-MPROT-03 +n\/a n\/a +n\/a n\/a /);
+      expect(out).toMatch(/\nNB-MPROT-04 +- - +- - /);
+      expect(out).toContain('\n  NB-MPROT-03: oea does not enforce execute permission\n');
+      expect(lines.at(-2)).toMatch(
+        /^\d+ held, 0 failed, 4 not applicable, \d+ about what 2001 had not$/,
+      );
+    },
+  );
+
+  test('gives one profile of one MMU as JSON', MANY, async () => {
+    const { code, out } = await uvmkit('rows', '--arch', 'srmmu', '--profile', 'posix', '--json');
+    expect(code).toBe(0);
+    const report = JSON.parse(out) as { ok: boolean; results: RowResult[] };
+    expect(report).toMatchObject({ ok: true, archs: ['srmmu'], profiles: ['posix'] });
+    expect(report.results.map(({ id }) => id)).toEqual(rows.map(({ id }) => id));
+  });
+
+  test('refuses a profile and an MMU that nobody knows', async () => {
+    const profile = await uvmkit('rows', '--profile', 'linux');
+    expect([profile.code, profile.out]).toEqual([2, '']);
+    expect(profile.err).toContain('netbsd-2001');
+    const arch = await uvmkit('rows', '--arch', 'vax');
+    expect([arch.code, arch.out]).toEqual([2, '']);
+    expect(arch.err).toContain('found "vax"');
+  });
+});

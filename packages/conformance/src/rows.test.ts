@@ -1,0 +1,46 @@
+import { alpha } from '@uvmkit/pmap-alpha';
+import { i386 } from '@uvmkit/pmap-i386';
+import { ibm4xx, oea } from '@uvmkit/pmap-powerpc';
+import { srmmu, sun4c } from '@uvmkit/pmap-sparc';
+import { describe, expect, it } from 'vitest';
+import { findingText, ROW_IDS, ROW_PROFILES, rows, runRow } from './index.ts';
+
+const ports = [i386(), alpha(), sun4c(), srmmu(), oea(), ibm4xx()];
+
+describe.each(ports)('on $name', (port) => {
+  describe.each(ROW_PROFILES)('as %s', (profile) => {
+    it.each(rows)('$id: $sentence', (row) => {
+      const { findings, verdict } = runRow(row, port, profile);
+      expect(findings.map(findingText)).toEqual([]);
+      expect(verdict).not.toBe('failed');
+    });
+  });
+});
+
+it('code runs only where it may, on a port that holds to it', () => {
+  const row = rows.find(({ id }) => id === 'NB-MPROT-03')!;
+  for (const profile of ROW_PROFILES) {
+    const { findings, verdict } = runRow(row, alpha({ enforceExecute: true }), profile);
+    expect(findings.map(findingText)).toEqual([]);
+    expect(verdict).toBe('held');
+  }
+});
+
+describe('the accounts', () => {
+  /** Rows that the machine cannot be asked yet, and what it lacks. */
+  const waiting: Readonly<Record<string, string>> = {
+    'NB-MMAP-14': 'block devices that can be mapped',
+    'NB-MINC-12': 'System V shared memory',
+    'NB-WIREMAX-1': 'ptrace',
+    'NB-WIREMAX-2': 'ptrace',
+    'NB-WIREMAX-3': 'wiring policies',
+    'NB-WIREMAX-4': 'wiring policies',
+    'NB-WIREMAX-5': 'ptrace and wiring policies',
+    'NB-WIREMAX-6': 'ptrace and wiring policies',
+  };
+
+  it('have every known row once: run, not in 2001, or waiting', () => {
+    const told = [...rows.map(({ id }) => id), ...Object.keys(waiting)];
+    expect(told.toSorted()).toEqual(ROW_IDS.toSorted());
+  });
+});
