@@ -23,7 +23,7 @@ import {
   terminationSignal,
   type ThreadBody,
 } from '@uvmkit/machine';
-import { MAP_ANON, MAP_PRIVATE, mapLookup } from '@uvmkit/uvm-core';
+import { MAP_ANON, MAP_PRIVATE, mapLookup, NO_OWNER } from '@uvmkit/uvm-core';
 import type { Outcome, RowProfile } from './row.ts';
 
 export const RW: Prot = VM_PROT_READ | VM_PROT_WRITE;
@@ -245,6 +245,13 @@ export class World {
     for (const entry of process.space.map.entries())
       if (entry.wiredCount > 0) bytes += entry.end - entry.start;
     return bytes / this.page;
+  }
+
+  /** Who owns the page that a load from the address reaches: the process alone, as an anon, or an object (a file). */
+  owner(va: Va, process: Process = this.process): 'anon' | 'object' {
+    const { pages } = this.machine.uvm;
+    const page = pages.pageIndex(process.touch(va, VM_PROT_READ));
+    return pages.uobject[page] === NO_OWNER ? 'anon' : 'object';
   }
 
   /** Pages of the machine that are wired, beyond those at boot. */

@@ -6,6 +6,7 @@ import { mlockRows } from './nb-mlock.ts';
 import { mmapRows } from './nb-mmap.ts';
 import { mprotectRows } from './nb-mprotect.ts';
 import { msyncRows } from './nb-msync.ts';
+import { wiremaxRows } from './nb-wiremax.ts';
 import { posixLockRows } from './op-mlock.ts';
 import { posixLockAllRows } from './op-mlockall.ts';
 import { posixMmapRows } from './op-mmap.ts';
@@ -21,6 +22,7 @@ export const rows: readonly Row[] = [
   ...mincoreRows,
   ...minheritRows,
   ...msyncRows,
+  ...wiremaxRows,
   ...absent,
   ...posixMmapRows,
   ...posixMmapRangeRows,
