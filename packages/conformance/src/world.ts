@@ -23,7 +23,15 @@ import {
   terminationSignal,
   type ThreadBody,
 } from '@uvmkit/machine';
-import { MAP_ANON, MAP_PRIVATE, mapLookup, NO_OWNER } from '@uvmkit/uvm-core';
+import {
+  type KernelMove,
+  kernelWrite,
+  MAP_ANON,
+  MAP_PRIVATE,
+  mapLookup,
+  NO_OWNER,
+  uvmIo,
+} from '@uvmkit/uvm-core';
 import type { Outcome, RowProfile } from './row.ts';
 
 export const RW: Prot = VM_PROT_READ | VM_PROT_WRITE;
@@ -180,6 +188,15 @@ export class World {
     return bytes;
   }
 
+  /** A tracer writes into another process' memory, as PT_WRITE_D of ptrace(2) does it: through uvm_io. */
+  poke(process: Process, va: Va, bytes: Uint8Array): void {
+    const { uvm } = this.machine;
+    const move: KernelMove = (kernelVa, done, length) =>
+      kernelWrite(uvm, kernelVa, bytes.subarray(done, done + length));
+    const written = this.process.drive(uvmIo(uvm, process.space.map, va, bytes.length, move));
+    if (written.error !== 0) throw new SetupError(`uvm_io answered ${told(written)}`);
+  }
+
   // What can be seen.
 
   /** An access of the process' own: what it gave, `ok` if nothing, or the signal that it got. */
@@ -237,6 +254,11 @@ export class World {
   /** Whether the mapping at an address is locked. */
   locked(va: Va, process: Process = this.process): boolean {
     return (mapLookup(process.space.map, va)?.wiredCount ?? 0) > 0;
+  }
+
+  /** Whether the pmap leaves a wired mapping alone when its page is taken away from everybody. */
+  get keepsWired(): boolean {
+    return this.machine.md.port.capabilities.pageProtectWired === 'keeps';
   }
 
   /** Pages that the process has locked. */

@@ -14,6 +14,7 @@ export * from './exp.ts';
 export * from './extract.ts';
 export * from './fault.ts';
 export * from './io.ts';
+export * from './kernel-copy.ts';
 export * from './km.ts';
 export * from './loan.ts';
 export * from './map-attr.ts';

@@ -1,15 +1,131 @@
-import { VM_PROT_EXECUTE, VM_PROT_READ, VM_PROT_WRITE } from '@uvmkit/pmap';
-import { O_RDONLY } from '@uvmkit/machine';
-import { MAP_PRIVATE } from '@uvmkit/uvm-core';
+import { type Prot, type Va, VM_PROT_EXECUTE, VM_PROT_READ, VM_PROT_WRITE } from '@uvmkit/pmap';
+import { O_RDONLY, type Process } from '@uvmkit/machine';
+import { MAP_PRIVATE, MAP_SHARED } from '@uvmkit/uvm-core';
 import { type LiveRow, row } from '../row.ts';
-import { told } from '../world.ts';
+import { told, type World } from '../world.ts';
 
 const SOURCE =
   'NetBSD PRs 10363, 12554, 12604, 13041, 13487, 14580, 14853: the commit of 31 December 2001';
 const PAGES = 4;
 
+const UNWIRING = 'panic: uvm_fault_unwire_locked: unwiring non-wired memory';
+const UNDERFLOW = 'panic: uvm_pageunwire: wire count underflow';
+const TEXT: Prot = VM_PROT_READ | VM_PROT_EXECUTE;
+const F = 0x66;
+const W = 0x77;
+
+/** The row's process A has locked a page of a file, and B maps the same page privately and reads it. */
+interface Traced {
+  readonly locked: Va;
+  readonly other: Process;
+  readonly at: Va;
+}
+
+function traced(world: World, flags: number): Traced {
+  const { page, process } = world;
+  const { name, fd } = world.file(new Uint8Array(page).fill(F));
+  const locked = world.map(fd, page, TEXT, flags);
+  world.must('mlock', process.sys.mlock(locked, page));
+  const other = world.spawn();
+  const at = world.map(world.open(name, O_RDONLY, other).fd, page, TEXT, MAP_PRIVATE, other);
+  other.load8(at);
+  return { locked, other, at };
+}
+
+const written = Uint8Array.of(W);
+
 /** The rows on what may be lost under a lock, under the policy that the commit of 31 December 2001 made the rule. */
 export const wiremaxRows: readonly LiveRow[] = [
+  row({
+    id: 'NB-WIREMAX-1',
+    sentence:
+      "writing with ptrace to another process' private page takes no lock of the file's page away",
+    source: SOURCE,
+    setup: (world) => traced(world, MAP_PRIVATE),
+    action: (world, { locked, other, at }) => {
+      const { process, page } = world;
+      world.poke(other, at, written);
+      return {
+        'A reads': process.load8(locked),
+        'B reads': other.load8(at),
+        munlock: world.untilPanic(() => told(process.sys.munlock(locked, page))),
+        'A reads unlocked': process.load8(locked),
+        'pages wired': world.wiredPages,
+      };
+    },
+    expected: {
+      'A reads': F,
+      'B reads': W,
+      munlock: 'ok',
+      'A reads unlocked': F,
+      'pages wired': 0,
+    },
+  }),
+  row({
+    id: 'NB-WIREMAX-2',
+    sentence: 'likewise, if the process that had locked its page exits',
+    source: SOURCE,
+    setup: (world) => traced(world, MAP_PRIVATE),
+    action: (world, { other, at }) => {
+      world.poke(other, at, written);
+      return {
+        exit: world.untilPanic(() => told(world.process.sys.exit())),
+        'B reads': other.load8(at),
+        'pages wired': world.wiredPages,
+      };
+    },
+    expected: { exit: 'ok', 'B reads': W, 'pages wired': 0 },
+  }),
+  row({
+    id: 'NB-WIREMAX-3',
+    sentence:
+      'a private lock outlives the truncation of its file; a shared one is lost, and unlocking it panics',
+    source: `${SOURCE}, which left this open`,
+    setup: (world) => {
+      const lock = (flags: number): { fd: number; va: Va } => {
+        const { fd } = world.file(new Uint8Array(world.page).fill(F));
+        const va = world.map(fd, world.page, TEXT, flags);
+        world.must('mlock', world.process.sys.mlock(va, world.page));
+        return { fd, va };
+      };
+      return { own: lock(MAP_PRIVATE), shared: lock(MAP_SHARED) };
+    },
+    action: (world, { own, shared }) => {
+      const { process, page, keepsWired } = world;
+      const seen = {
+        'ftruncate, private': told(process.sys.ftruncate(own.fd, 0)),
+        'touch, private': world.attempt(() => process.load8(own.va)),
+        'munlock, private': told(process.sys.munlock(own.va, page)),
+        'ftruncate, shared': told(process.sys.ftruncate(shared.fd, 0)),
+      };
+      const touch = world.attempt(() => process.load8(shared.va));
+      const munlock = world.untilPanic(() => told(process.sys.munlock(shared.va, page)));
+      return {
+        ...seen,
+        // Where the pmap keeps wired mappings, this one leads to a page that is free.
+        'touch, shared': keepsWired ? 'reaches a free page' : touch,
+        'munlock, shared': munlock,
+      };
+    },
+    expected: {
+      'netbsd-2001': {
+        'ftruncate, private': 'ok',
+        'touch, private': F,
+        'munlock, private': 'ok',
+        'ftruncate, shared': 'ok',
+        'touch, shared': ['SIGSEGV', 'reaches a free page'],
+        'munlock, shared': [UNWIRING, UNDERFLOW],
+      },
+      posix: {
+        'ftruncate, private': 'ok',
+        'touch, private': F,
+        'munlock, private': 'ok',
+        'ftruncate, shared': 'ok',
+        'touch, shared': ['SIGBUS', 'reaches a free page'],
+        'munlock, shared': [UNWIRING, UNDERFLOW],
+      },
+    },
+  }),
   row({
     id: 'NB-WIREMAX-4',
     sentence:
@@ -35,5 +151,18 @@ export const wiremaxRows: readonly LiveRow[] = [
       return { before, mlock, after, munlock, 'pages wired': world.wiredPages };
     },
     expected: { before: 'object', mlock: 'ok', after: 'anon', munlock: 'ok', 'pages wired': 0 },
+  }),
+  row({
+    id: 'NB-WIREMAX-5',
+    sentence:
+      "writing with ptrace to another process' private page takes a shared lock of the file's page away",
+    source: `${SOURCE}, which left this open`,
+    setup: (world) => traced(world, MAP_SHARED),
+    action: (world, { locked, other, at }) => {
+      world.poke(other, at, written);
+      const munlock = world.untilPanic(() => told(world.process.sys.munlock(locked, world.page)));
+      return { munlock, 'as the pmap has it': (munlock === 'ok') === world.keepsWired };
+    },
+    expected: { munlock: ['ok', UNWIRING], 'as the pmap has it': true },
   }),
 ];
