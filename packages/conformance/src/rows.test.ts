@@ -52,7 +52,6 @@ describe('the accounts', () => {
   /** Rows that the machine cannot be asked yet, and what it lacks. */
   const waiting: Readonly<Record<string, string>> = {
     'NB-MMAP-14': 'block devices that can be mapped',
-    'NB-MINC-12': 'System V shared memory',
     'NB-WIREMAX-6': 'a machine that is told its wiring policy',
   };
 

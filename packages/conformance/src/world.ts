@@ -24,13 +24,17 @@ import {
   type ThreadBody,
 } from '@uvmkit/machine';
 import {
+  Aobj,
   type KernelMove,
   kernelWrite,
   MAP_ANON,
+  MAP_INHERIT_SHARE,
   MAP_PRIVATE,
   mapLookup,
   NO_OWNER,
+  UVM_ADV_RANDOM,
   uvmIo,
+  uvmMap,
 } from '@uvmkit/uvm-core';
 import type { Outcome, RowProfile } from './row.ts';
 
@@ -158,6 +162,27 @@ export class World {
   /** A shared memory object: a file by another name, as shm_open(3) of librt makes it. */
   shm(size: number): OpenedFile {
     return this.file(size);
+  }
+
+  /**
+   * A System V segment, attached: an anonymous object that the kernel refers to as well, mapped as shmat(2) maps it.
+   * With the world it goes.
+   */
+  segment(pages: number): Va {
+    const { uvm } = this.machine;
+    const { space } = this.process;
+    const object = new Aobj(uvm, pages);
+    object.pgops.reference(uvm, object);
+    const size = pages * this.page;
+    const hint = uvm.round(space.dataAddress + this.machine.md.port.layout.maxDataSize);
+    const attached = uvmMap(uvm, space.map, hint, size, object, 0, 0, {
+      prot: RW,
+      maxProt: RW,
+      inherit: MAP_INHERIT_SHARE,
+      advice: UVM_ADV_RANDOM,
+      flags: 0,
+    });
+    return this.must('shmat', { error: attached.error, value: attached.start });
   }
 
   /** Sets limits of the process. */

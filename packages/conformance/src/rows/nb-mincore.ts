@@ -142,4 +142,19 @@ export const mincoreRows: readonly LiveRow[] = [
     },
     expected: { before: PAGES, madvise: 'ok', after: 0 },
   }),
+  row({
+    id: 'NB-MINC-12',
+    sentence:
+      'pages of a System V segment are resident once they are written; freeing them may do nothing',
+    source: `${ATF}, mincore_shmseg`,
+    setup: (world) => world.segment(PAGES),
+    action: (world, va) => {
+      const before = world.resident(va, PAGES);
+      world.fill(va, PAGES * world.page, 1);
+      const written = world.resident(va, PAGES);
+      const madvise = told(world.process.sys.madvise(va, PAGES * world.page, MADV_FREE));
+      return { before, written, madvise };
+    },
+    expected: { before: 0, written: PAGES, madvise: 'ok' },
+  }),
 ];

@@ -95,12 +95,13 @@ export const posixMmapErrorRows: readonly LiveRow[] = [
   row({
     id: 'OP-MMAP-24-2',
     sentence:
-      'no more can be mapped at a fixed address than the limit allows (of 2001: RLIMIT_DATA)',
+      'no more can be mapped at a fixed address than RLIMIT_AS allows, or RLIMIT_DATA before there was that',
     source: `${OP} 24-2`,
     setup: (world) => {
       const va = world.anon(1);
       const limit = 64 * world.page;
-      world.limit({ data: limit });
+      const { size } = world.process.space.map;
+      world.limit(world.profile === 'posix' ? { addressSpace: size + limit } : { data: limit });
       return { va, length: limit + world.page };
     },
     action: ({ process }, { va, length }) => ({
