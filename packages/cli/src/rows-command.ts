@@ -56,7 +56,7 @@ function rowsCommand({ arch, profile, json }: RowsFlags, io: Io): number {
     },
   });
   bar?.stop();
-  io.stdout.write(json ? renderJson(report) : renderMatrix(report, io.colors));
+  io.stdout.write(json ? renderJson(report) : renderRows(report, io.colors));
   return report.ok ? 0 : 1;
 }
 
@@ -79,7 +79,8 @@ const BARE: Partial<Record<Table.CharName, string>> = {
 
 const MARKS = { held: 'ok', failed: 'FAIL', inapplicable: 'n/a', absent: '-' } as const;
 
-function renderMatrix(report: RowsReport, colors: Colors): string {
+/** The matrix, why rows were not run, what failed, and the count. */
+export function renderRows(report: RowsReport, colors: Colors): string {
   const { archs, profiles, rows, results, counts } = report;
   const table = new Table({
     chars: BARE,

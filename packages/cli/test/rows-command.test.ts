@@ -1,8 +1,10 @@
 import { Writable } from 'node:stream';
-import { rows, type RowResult } from '@uvmkit/conformance';
+import { rows, type RowResult, runRows } from '@uvmkit/conformance';
+import { i386 } from '@uvmkit/pmap-i386';
 import picocolors from 'picocolors';
 import { describe, expect, test } from 'vitest';
 import { run } from '../src/index.ts';
+import { renderRows } from '../src/rows-command.ts';
 
 /** Boots some hundred machines. */
 const MANY = { timeout: 60_000 };
@@ -56,6 +58,28 @@ describe('uvmkit rows', () => {
     const report = JSON.parse(out) as { ok: boolean; results: RowResult[] };
     expect(report).toMatchObject({ ok: true, archs: ['srmmu'], profiles: ['posix'] });
     expect(report.results.map(({ id }) => id)).toEqual(rows.map(({ id }) => id));
+  });
+
+  test('marks what fails, and says what was expected and found', () => {
+    const row = {
+      id: 'X-1',
+      sentence: 'one is two',
+      source: 'this test',
+      expected: { 'netbsd-2001': { one: 1 }, posix: { one: [2, 3] } },
+      perform: () => ({ one: 1 }),
+    };
+    const report = runRows({ ports: [i386()], rows: [row] });
+    const lines = renderRows(report, picocolors.createColors(false)).split('\n');
+    expect(lines[3]).toMatch(/^X-1 +ok FAIL +one is two$/);
+    expect(lines.slice(lines.indexOf('Failed'))).toEqual([
+      'Failed',
+      '  X-1 on i386 as posix (this test)',
+      '    one: expected 2 or 3, found 1',
+      '',
+      '1 held, 1 failed, 0 not applicable, 0 about what 2001 had not',
+      '',
+    ]);
+    expect(report.ok).toBe(false);
   });
 
   test('refuses a profile and an MMU that nobody knows', async () => {
