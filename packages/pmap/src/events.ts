@@ -72,7 +72,7 @@ export const STEAL_SLOT = 5;
  * The kinds of event: a name and the names of up to five numeric fields. Addresses are bytes,
  * `pmap` a handle, `prot` and `flags` bit sets.
  *
- * `mmu.fault` is the machine's to tell, once a fault, with what `MachineDependent.trap` answered; no port does.
+ * `mmu.fault` is told by whoever calls `MachineDependent.trap`, once a fault, with its answer; no port does.
  * `tlb.*` are the MMU's, except `tlb.shootdown`, which is told where one CPU makes another flush. `pmap.*`
  * and `pte.write` are the pmap's.
  *

@@ -58,11 +58,12 @@ function* reach(uvm: Uvm, va: Va, access: Access): Sleeping<Pa> {
   for (let tries = 0; tries < MOST_FAULTS; tries++) {
     const pa = md.mmus[md.currentCpu]!.translate(va, access);
     if (pa !== FAULT) return pa;
+    uvm.exp.traps++;
     const outcome = md.trap(md.currentCpu);
+    const { va: at, type, access: wanted } = md.fault;
+    if (uvm.events.watched) uvm.events.emit('mmu.fault', md.currentCpu, at, wanted, outcome);
     if (outcome === TRAP_SETTLED) continue;
     if (outcome === TRAP_BAD_ADDRESS) return -EFAULT;
-    // The record is the MMU's only until the next fault.
-    const { va: at, type, access: wanted } = md.fault;
     let error = uvmFault(uvm, kernelMap, at, type, wanted);
     while (error === WAIT) {
       yield uvm.waitChannel;
