@@ -4,7 +4,7 @@ import type { Io } from './io.ts';
 import { InputError } from './input-error.ts';
 import { progressOn } from './progress.ts';
 import { defaultRecording, recordingAt, recordingsIn } from './recordings.ts';
-import { count } from './report-rows.ts';
+import { checksFailed } from './report-rows.ts';
 import { renderReports, renderSummary } from './report-text.ts';
 
 /** `uvmkit replay`, as parsed. */
@@ -61,7 +61,7 @@ export async function replayCommand(
         reports.push(report);
         outcome = report.ok
           ? 'every check held'
-          : `${count(report.mismatchCount)} checks failed${report.stopped === null ? '' : ', stopped'}`;
+          : `${checksFailed(report)}${report.stopped === null ? '' : ', stopped'}`;
       } finally {
         progress.stop(outcome);
       }

@@ -19,6 +19,11 @@ export function count(value: number): string {
   return number.format(Math.round(value));
 }
 
+/** How many checks of a replay did not hold. */
+export function checksFailed({ mismatchCount }: ReplayReport): string {
+  return `${count(mismatchCount)} ${mismatchCount === 1 ? 'check' : 'checks'} failed`;
+}
+
 /** Bytes in the unit that leaves up to four digits. */
 export function bytes(value: number): string {
   if (value < 10 * 1024) return `${count(value)} B`;

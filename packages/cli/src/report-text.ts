@@ -2,7 +2,7 @@ import { hex } from '@uvmkit/pmap';
 import type { ReplayReport } from '@uvmkit/replay';
 import Table from 'cli-table3';
 import type { createColors } from 'picocolors';
-import { bytes, count, duration, SECTIONS } from './report-rows.ts';
+import { bytes, checksFailed, count, duration, SECTIONS } from './report-rows.ts';
 
 /** picocolors, on or off. */
 export type Colors = ReturnType<typeof createColors>;
@@ -124,7 +124,7 @@ function sharedNotes(
 
 function failures(report: ReplayReport, colors: Colors): string[] {
   if (report.ok) return [];
-  const lines = ['', colors.red(`${report.arch}: ${count(report.mismatchCount)} checks failed`)];
+  const lines = ['', colors.red(`${report.arch}: ${checksFailed(report)}`)];
   for (const { line, pid, text } of report.mismatches)
     lines.push(`  line ${line}, process ${pid}: ${text}`);
   if (report.mismatchCount > report.mismatches.length)

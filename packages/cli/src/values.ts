@@ -10,7 +10,9 @@ export function memorySize(text: string): number {
   const match = /^(\d{1,10})([KMG]?)B?$/i.exec(text);
   const bytes = match === null ? NaN : Number(match[1]) * UNITS[match[2]!.toUpperCase()]!;
   if (!(bytes >= LEAST_MEMORY && bytes <= MOST_MEMORY && bytes % 65_536 === 0))
-    throw new InvalidArgumentError('Expected a size from 1M to below 4G such as 64M, a multiple of 64K.');
+    throw new InvalidArgumentError(
+      'Expected a size from 1M to below 4G such as 64M, a multiple of 64K.',
+    );
   return bytes;
 }
 

@@ -162,6 +162,15 @@ describe('uvmkit', () => {
     expect(err).toContain('0 checks failed, stopped');
   });
 
+  test('counts one check that failed as one', async () => {
+    const recording = join(SHIPPED, 'forkcow.vmt.gz');
+    const { code, out, err } = await uvmkit(['replay', recording, '--memory', '1M']);
+    expect(code).toBe(1);
+    expect(out).toMatch(/^i386: 1 check failed$/m);
+    expect(out).toMatch(/SIGKILL .*: ENOMEM$/m);
+    expect(err).toContain('1 check failed, stopped');
+  });
+
   test('reads and converts raw logs', async () => {
     const log = join(FIXTURES, 'locker.log.gz');
     const maps = join(FIXTURES, 'locker.maps.gz');
