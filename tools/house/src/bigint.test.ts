@@ -32,7 +32,7 @@ function bigIntUsers(path: string, text: string): string[] {
 it('no BigInt stands on an access path', () => {
   const users = projects('packages').flatMap(({ folder }) =>
     readdirSync(new URL(`${folder}/src/`, root), { recursive: true, encoding: 'utf8' })
-      .filter((name) => /\.ts$/.test(name) && !/\.test(-d)?\.ts$/.test(name))
+      .filter((name) => name.endsWith('.ts') && !/\.test(-d)?\.ts$/.test(name))
       .map((name) => `${folder}/src/${name}`)
       .flatMap((path) => bigIntUsers(path, readFileSync(new URL(path, root), 'utf8'))),
   );
