@@ -23,6 +23,7 @@ import {
   O_WRONLY,
   type OpenFile,
 } from './open-file.ts';
+import { OpenProcessMemory } from './process-memory.ts';
 import { makePipe } from './pipe.ts';
 import { failed, resultOf, type SyscallResult, succeeded } from './result.ts';
 import { OpenVnode } from './vnode-file.ts';
@@ -70,8 +71,14 @@ function openFile(
   flags: number,
   mode: number,
 ): OpenFile | Errno {
-  const { fs, name } = process.machine.resolve(path);
-  const file = fs.lookup(name);
+  const { machine } = process;
+  const memory = /^\/proc\/(\d+|curproc)\/mem$/.exec(path);
+  if (memory !== null) {
+    const target = memory[1] === 'curproc' ? process : machine.processes.get(Number(memory[1]));
+    return target === undefined ? ENOENT : new OpenProcessMemory(target, flags);
+  }
+  const { fs, name } = machine.resolve(path);
+  const file = machine.blockDevice(path) ?? fs.lookup(name);
   if (file === null) {
     if ((flags & O_CREAT) === 0) return ENOENT;
     // Whoever makes a file may use it as asked, whatever its mode says to those who come later.

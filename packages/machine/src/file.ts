@@ -14,6 +14,8 @@ export interface FileContext {
   readonly disk: Disk;
   readonly blocks: BlockMap;
   readonly clock: Clock;
+  /** Where the first block is on the disk, bytes. */
+  readonly start: number;
 }
 
 /**
@@ -31,6 +33,8 @@ export class File implements VnodeOps {
   readonly vnode: Vnode;
   /** Permission bits of the owner: 0o400 to read, 0o200 to write. */
   mode: number;
+  /** Whether it is a block device: its size is fixed. */
+  isDevice = false;
   /** Must not be changed at all, nor removed (SF_IMMUTABLE, chflags(2)). Who has it open for writing already may still write. */
   immutable = false;
   /** Can only be written to at its end (SF_APPEND). */
@@ -42,7 +46,7 @@ export class File implements VnodeOps {
   /** Names that it has: 1, or 0 once it is unlinked. */
   links = 1;
   readonly #context: FileContext;
-  readonly #blocks: number[] = [];
+  #blocks: number[] = [];
   readonly #channel: WaitChannel;
   #locked = false;
 
@@ -55,6 +59,15 @@ export class File implements VnodeOps {
     this.mode = mode;
     this.blockSize = context.blocks.blockSize;
     this.vnode = new Vnode(context.uvm, this, size);
+  }
+
+  /** A block device: all the blocks there are, in their order, with what is on them. */
+  static ofDevice(context: FileContext, name: string): File {
+    const { blockSize, count } = context.blocks;
+    const file = new File(context, name, count * blockSize, 0o600);
+    file.isDevice = true;
+    file.#blocks = Array.from({ length: count }, () => context.blocks.alloc(HOLE));
+    return file;
   }
 
   /** Bytes. */
@@ -98,7 +111,7 @@ export class File implements VnodeOps {
         for (const undo of added) this.#release(undo);
         return ENOSPC;
       }
-      disk.clear(block * this.blockSize, this.blockSize);
+      disk.clear(this.#addressOf(block), this.blockSize);
       while (this.#blocks.length < index) this.#blocks.push(HOLE);
       this.#blocks[index] = block;
       added.push(index);
@@ -145,13 +158,18 @@ export class File implements VnodeOps {
           if (!write) memory.zero(page + part, step);
         } else if (length > 0)
           extents.push({
-            at: block * this.blockSize + (at % this.blockSize),
+            at: this.#addressOf(block) + (at % this.blockSize),
             pa: page + part,
             length,
           });
       }
     });
     disk.transfer(extents, write, done);
+  }
+
+  /** Where a block is on the disk, bytes. */
+  #addressOf(block: number): number {
+    return this.#context.start + block * this.blockSize;
   }
 
   #blockAt(offset: number): number {
@@ -173,7 +191,7 @@ export class File implements VnodeOps {
     const tail = this.size % this.blockSize;
     const last = this.#blockAt(this.size);
     if (tail !== 0 && last !== HOLE)
-      disk.clear(last * this.blockSize + tail, this.blockSize - tail);
+      disk.clear(this.#addressOf(last) + tail, this.blockSize - tail);
   }
 
   // At once, outside of time: for whoever prepares a disk, and for tests.
@@ -212,7 +230,7 @@ export class File implements VnodeOps {
       const within = (offset + from) % this.blockSize;
       const count = Math.min(this.blockSize - within, length - from);
       const block = this.#blockAt(offset + from);
-      if (block !== HOLE) visit(block * this.blockSize + within, from, count);
+      if (block !== HOLE) visit(this.#addressOf(block) + within, from, count);
       from += count;
     }
   }

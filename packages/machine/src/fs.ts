@@ -29,7 +29,7 @@ export class FileSystem {
     this.disk = disk;
     this.blockSize = blockSize;
     const blocks = new BlockMap(blockSize, Math.floor(disk.options.size / blockSize));
-    this.#context = { uvm, memory, disk, blocks, clock };
+    this.#context = { uvm, memory, disk, blocks, clock, start: 0 };
   }
 
   /** Bytes that are not allocated to any file. */

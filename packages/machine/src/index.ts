@@ -9,7 +9,7 @@ export * from './context.ts';
 export * from './cpu.ts';
 export { Ddb } from './ddb/ddb.ts';
 export { OPEN_MAX } from './descriptors.ts';
-export type { Device } from './device-file.ts';
+export type { Device } from './device.ts';
 export * from './disk.ts';
 export * from './file.ts';
 export * from './fs.ts';
@@ -26,6 +26,34 @@ export {
   RLIMIT_STACK,
 } from './limits.ts';
 export * from './machine.ts';
+export { Partition } from './partition.ts';
+export {
+  PIOD_READ_D,
+  PIOD_READ_I,
+  PIOD_WRITE_D,
+  PIOD_WRITE_I,
+  PT_ATTACH,
+  PT_CONTINUE,
+  PT_DETACH,
+  PT_KILL,
+  PT_READ_D,
+  PT_READ_I,
+  PT_TRACE_ME,
+  PT_WRITE_D,
+  PT_WRITE_I,
+  type TraceTransfer,
+} from './ptrace.ts';
+export {
+  IPC_CREAT,
+  IPC_EXCL,
+  IPC_PRIVATE,
+  IPC_RMID,
+  IPC_SET,
+  IPC_STAT,
+  type SegmentStatus,
+  SHM_RDONLY,
+  SHM_RND,
+} from './shm.ts';
 export * from './open-file.ts';
 export * from './process.ts';
 export {

@@ -46,7 +46,11 @@ describe('Machine', () => {
 
   it('keeps the panic that stopped it and throws it from every later call', () => {
     const lines: string[] = [];
-    const machine = boot({ memory: 1 << 20, print: (line) => lines.push(line) });
+    const machine = boot({
+      memory: 1 << 20,
+      pageDaemon: false,
+      print: (line) => lines.push(line),
+    });
     const process = machine.spawn();
     machine.fs.create('big', new Uint8Array(2 << 20).fill(1));
     const { value: fd } = process.sys.open('big', O_RDONLY);
@@ -98,7 +102,8 @@ describe('Machine', () => {
     const process = machine.spawn();
     process.sys.fork();
     expect(() => process.sys.wait4()).toThrow(DeadlockError);
-    expect([...machine.scheduler.channels()]).toEqual([]);
+    const asleep = [...machine.scheduler.channels()].map(([channel]) => channel);
+    expect(asleep).not.toContain(process.channel);
     const { error } = process.sys.mmap(0, 4096, 3, MAP_ANON | MAP_PRIVATE);
     expect(error).toBe(0);
   });

@@ -9,19 +9,23 @@ import {
 } from '@uvmkit/pmap';
 import {
   CHANNEL_LBOLT,
+  Pdaemon,
   type Quirks,
   type Sleeping,
   spaceAlloc,
+  type SwapBackend,
   Uvm,
   Vmspace,
   type WaitChannel,
 } from '@uvmkit/uvm-core';
 import { AccessPath } from './access.ts';
+import { BlockMap } from './blocks.ts';
 import { Clock } from './clock.ts';
 import { Cpu } from './cpu.ts';
-import { type Device, NULL, ZERO } from './device-file.ts';
+import { type Device, NULL, ZERO } from './device.ts';
 import { Disk, type DiskOptions } from './disk.ts';
 import { DEFAULT_BLOCK_SIZE, FileSystem } from './fs.ts';
+import { File } from './file.ts';
 import { type Image, layImage } from './image.ts';
 import { KernelThread, type Runnable } from './kernel-thread.ts';
 import { type Limits, RLIM_INFINITY } from './limits.ts';
@@ -30,7 +34,9 @@ import { Process } from './process.ts';
 import { endProcess } from './process-calls.ts';
 import { Random } from './random.ts';
 import { CHANNEL_PREEMPT, DeadlockError, Scheduler, type Sleeper } from './scheduler.ts';
+import { Partition } from './partition.ts';
 import { type Profile, type ProfileName, PROFILES } from './profile.ts';
+import { SharedMemory } from './shm.ts';
 import { SIGKILL } from './signal.ts';
 import { Thread, type ThreadBody } from './thread.ts';
 import { Traps } from './trap.ts';
@@ -55,6 +61,8 @@ export interface MachineOptions {
   /** See `UvmOptions`. */
   readonly quirks?: Partial<Quirks>;
   readonly disk?: Partial<DiskOptions>;
+  /** Whether there is a page daemon, from boot on; true if not given. Without it running out of memory is a panic. */
+  readonly pageDaemon?: boolean;
   /** Bytes of a block of the file system, a power of two; 8192 if not given. */
   readonly blockSize?: number;
   /** The console: one line, without its end. Nothing is printed if not given. */
@@ -109,6 +117,12 @@ export class Machine {
   readonly cpus: readonly Cpu[];
   readonly clock: Clock = new Clock();
   readonly random: Random;
+  /** Partitions of disks by the paths of their block devices; the raw ones have an r before the last name. */
+  readonly partitions: Map<string, Partition> = new Map();
+  /** What swapctl has been asked to swap to, by path. */
+  readonly swapBackends: Map<string, SwapBackend> = new Map();
+  /** System V shared memory. */
+  readonly shm: SharedMemory;
   readonly scheduler: Scheduler<Runnable>;
   /** How every access that is not on the fast path is made. */
   readonly path: AccessPath;
@@ -118,6 +132,7 @@ export class Machine {
   readonly #processes: Map<number, Process> = new Map();
   #nextPid = 1;
   #disks = 0;
+  readonly #blockDevices: Map<Partition, File> = new Map();
   #lboltArmed = false;
 
   /** @throws RangeError for a size or number that does not suit the port */
@@ -152,6 +167,7 @@ export class Machine {
       ...given('faultAhead', options.faultAhead),
       ...given('quirks', options.quirks),
     });
+    this.shm = new SharedMemory(this.uvm);
     this.kernelSpace = new Vmspace(this.uvm.kernelMap);
     this.cpus = this.md.mmus.map((_, number) => new Cpu(this.md, number));
     this.path = new AccessPath(
@@ -160,6 +176,11 @@ export class Machine {
       littleEndian,
       port.capabilities.strictAlignment,
     );
+    if (options.pageDaemon ?? true) {
+      const daemon = new Pdaemon(this.uvm);
+      this.uvm.daemon = daemon;
+      this.startKernelThread('pagedaemon', daemon.run());
+    }
     this.disk = this.addDisk(options.disk);
     const blockSize = options.blockSize ?? DEFAULT_BLOCK_SIZE;
     this.fs = new FileSystem(this.uvm, this.memory, this.disk, blockSize, this.clock);
@@ -184,6 +205,42 @@ export class Machine {
     const fs = new FileSystem(this.uvm, this.memory, disk, blockSize, this.clock);
     this.mounts.set(path, fs);
     return fs;
+  }
+
+  /**
+   * Gives a part of a disk the names of a block device and of its raw twin: /dev/sd1b and /dev/rsd1b.
+   *
+   * @param path the block device's
+   * @param start where it begins on the disk, bytes
+   * @param length bytes; to the disk's end if not given
+   * @throws RangeError if it is not made of the disk's sectors, or the name is taken
+   */
+  addPartition(
+    path: string,
+    disk: Disk,
+    start = 0,
+    length: number = disk.options.size - start,
+  ): Partition {
+    if (this.partitions.has(path)) throw new RangeError(`there is a device ${path} already`);
+    const partition = new Partition(path, disk, start, length);
+    this.partitions.set(path, partition);
+    this.devices.set(path.replace(/[^/]*$/, 'r$&'), { partition });
+    return partition;
+  }
+
+  /** The file that a block device is to UVM, its pages cached like a file's; null for any other path. */
+  blockDevice(path: string): File | null {
+    const partition = this.partitions.get(path);
+    if (partition === undefined) return null;
+    let file = this.#blockDevices.get(partition);
+    if (file === undefined) {
+      const { uvm, memory, clock } = this;
+      const { disk, start, length } = partition;
+      const blocks = new BlockMap(uvm.pageSize, Math.floor(length / uvm.pageSize));
+      file = File.ofDevice({ uvm, memory, disk, blocks, clock, start }, path);
+      this.#blockDevices.set(partition, file);
+    }
+    return file;
   }
 
   /** The file system that a path leads to, and what the file is called in it. */
@@ -289,9 +346,10 @@ export class Machine {
   /** One turn of the clock; false if there was nothing to do. */
   turn(): boolean {
     try {
-      if (this.clock.due) this.clock.runDue();
+      const { due } = this.clock;
+      if (due) this.clock.runDue();
       const thread = this.scheduler.next();
-      if (thread === null) return this.clock.skip();
+      if (thread === null) return due || this.clock.skip();
       this.clock.charge(TURN_TIME);
       const { cpus } = this;
       thread.resume(cpus[cpus.length === 1 ? 0 : this.random.below(cpus.length)]!);
@@ -335,6 +393,11 @@ export class Machine {
       this.scheduler.forget(channel, sleeper);
       throw new DeadlockError(channel);
     }
+  }
+
+  /** Lets the page daemon run if it has been woken: it goes before everyone else. */
+  runDaemon(): void {
+    while (this.uvm.daemon?.signalled === true && this.turn());
   }
 
   /** Puts a sleeper to sleep. */

@@ -10,8 +10,6 @@ import {
   VM_PROT_WRITE,
 } from '@uvmkit/pmap';
 import {
-  faultUnwire,
-  faultWire,
   MAP_ANON,
   MAP_FIXED,
   MAP_PRIVATE,
@@ -28,11 +26,13 @@ import {
   sysMunmap,
   userRange,
   uvmUnmap,
-  VM_FAULT_WIRE,
   VM_MAP_WIREFUTURE,
+  vslock,
+  vsunlock,
 } from '@uvmkit/uvm-core';
 import type { Context } from './context.ts';
 import { copyout } from './copy.ts';
+import { mapDevice } from './device-map.ts';
 import { failed, type SyscallResult } from './result.ts';
 
 /*
@@ -66,6 +66,8 @@ export function* mmap(
     return failed(rules.mmapOutside);
   if (isFile) {
     const open = process.descriptors.get(fd);
+    if (open?.device?.mmap !== undefined)
+      return yield* mapDevice(context, open, addr, length, prot, flags, offset);
     if (open?.isZeroes === true) {
       flags |= MAP_ANON;
       fd = -1;
@@ -174,14 +176,12 @@ export function* mincore(context: Context, addr: Va, length: number, vec: Va): S
   if (addr < userMin || addr + size > userMax) return ENOMEM;
   const count = uvm.atop(size);
   if (vec < userMin || vec + count > userMax) return EFAULT;
-  const start = uvm.trunc(vec);
-  const end = uvm.round(vec + count);
-  const locked = yield* faultWire(uvm, space.map, start, end, VM_FAULT_WIRE, VM_PROT_WRITE);
+  const locked = yield* vslock(uvm, space.map, vec, count, VM_PROT_WRITE);
   if (locked !== 0) return EFAULT;
   const bytes = new Uint8Array(count).fill(UNKNOWN);
   const error = sysMincore(uvm, process, addr, length, bytes);
   const stored = bytes.indexOf(UNKNOWN);
   const copied = yield* copyout(context, vec, stored < 0 ? bytes : bytes.subarray(0, stored));
-  faultUnwire(uvm, space.map, start, end);
+  vsunlock(uvm, space.map, vec, count);
   return error !== 0 ? error : copied;
 }

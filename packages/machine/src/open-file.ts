@@ -1,6 +1,7 @@
 import { EINVAL, ENODEV, type Errno, ESPIPE, type Va } from '@uvmkit/pmap';
 import type { MappableFile, Sleeping } from '@uvmkit/uvm-core';
 import type { Context } from './context.ts';
+import type { Device } from './device.ts';
 import type { File } from './file.ts';
 import { failed, type SyscallResult } from './result.ts';
 
@@ -29,6 +30,8 @@ export abstract class OpenFile {
   readonly append: boolean;
   /** The regular file, or null. */
   readonly file: File | null = null;
+  /** The character device, or null. */
+  readonly device: Device | null = null;
   /** Whether it is /dev/zero, which is mapped as anonymous memory. */
   readonly isZeroes: boolean = false;
   /** Where the next read or write begins, bytes. */

@@ -63,6 +63,7 @@ export function* fork(
     spaceShare(process.space);
   }
   const space = shareSpace ? process.space : yield* spaceFork(uvm, process.space);
+  machine.shm.fork(process.space, space);
   const child = machine.addProcess(space, process.limits, process.superuser, process);
   inherit(child, process);
   if (uvm.events.watched) uvm.events.emit('proc.fork', process.pid, child.pid);
@@ -119,6 +120,7 @@ export function* exec(
   yield* endOtherThreads(process, thread);
   const { userMin, userMax } = machine.md.port.layout;
   const old = process.space;
+  if (old.refs === 1) machine.shm.exit(old);
   process.space = yield* spaceExec(uvm, old, userMin, userMax);
   process.load(context.cpu);
   releaseParent(process);
@@ -164,7 +166,8 @@ export function* wait4(
       }
       if (child.state !== 'zombie') continue;
       const { status } = child;
-      reap(child);
+      // Who only traced it gives it back to its parent, which has it to bury.
+      if (!endTracing(child)) reap(child);
       return { ...succeeded(child.pid), status };
     }
     const error: Errno = !found ? ECHILD : interrupted ? EINTR : 0;
@@ -195,10 +198,16 @@ export function* endProcess(
   process.descriptors.closeAll();
   const { space } = process;
   process.space = machine.kernelSpace;
+  if (space.refs === 1) machine.shm.exit(space);
   if (space.refs === 1) for (const cpu of machine.cpus) if (cpu.space === space) cpu.unload();
   yield* spaceFree(uvm, space);
   yield* machine.reclaim();
-  for (const child of process.children) {
+  for (const child of [...process.children]) {
+    if (child.tracer === process) {
+      endTracing(child);
+      psignal(child, SIGKILL);
+      continue;
+    }
     child.parent = null;
     if (child.state === 'zombie') reap(child);
   }
@@ -229,6 +238,30 @@ function* endOtherThreads(process: Process, thread: Thread | null): Sleeping<voi
     // Another thread was first to end the process.
     if (thread?.killed === true) throw new ThreadDeath();
   }
+}
+
+/**
+ * Ends the tracing of a process, and makes it its own parent's child again.
+ *
+ * @returns whether it has such a parent, other than who traced it
+ */
+export function endTracing(process: Process): boolean {
+  const { tracer, realParent } = process;
+  process.tracer = null;
+  process.realParent = null;
+  if (tracer === null || realParent === tracer) return false;
+  const parent = realParent?.exiting === false ? realParent : null;
+  reparent(process, parent);
+  if (parent === null) return false;
+  process.machine.scheduler.wakeup(parent.channel);
+  return true;
+}
+
+/** Makes a process the child of another, or an orphan. */
+export function reparent(process: Process, parent: Process | null): void {
+  process.parent?.children.delete(process);
+  process.parent = parent;
+  parent?.children.add(process);
 }
 
 function reap(process: Process): void {

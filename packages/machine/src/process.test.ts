@@ -131,7 +131,7 @@ describe('fork', () => {
   });
 
   it('panics without a page daemon when the copies of locked pages do not fit', () => {
-    const machine = boot({ memory: 1 << 20 });
+    const machine = boot({ memory: 1 << 20, pageDaemon: false });
     const parent = machine.spawn({ limits: { memlock: 1 << 20 } });
     const length = Math.floor(machine.uvm.exp.wiredmax * 0.9) * PAGE;
     const { value: va } = parent.sys.mmap(0, length, 3, MAP_ANON | MAP_PRIVATE);

@@ -78,6 +78,10 @@ export class Process implements Caller, Context {
   resumeSignal = 0;
   /** Who traces it (ptrace(2)). */
   tracer: Process | null = null;
+  /** Whose child it was before, as long as it is traced. */
+  realParent: Process | null = null;
+  /** Whether a thread of it stands stopped at a signal of its own. */
+  trapped = false;
   /** Whether its parent sleeps in vfork(2) until it has an image of its own (P_PPWAIT). */
   vforked = false;
   /** The CPU on which it ran last, and on which plain calls run. May be set. */

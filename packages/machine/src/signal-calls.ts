@@ -59,8 +59,10 @@ export const MOST_HANDLED = 100;
 export function* trapSignal(calls: SystemCalls, signal: ProcessSignal): Sleeping<boolean> {
   const { process, thread } = calls;
   if (process.tracer !== null && thread !== null) {
+    process.trapped = true;
     stopProcess(process, signal.signal);
     yield* waitWhileStopped(calls);
+    process.trapped = false;
     if (process.resumeSignal === 0) return true;
   }
   return yield* runHandler(calls, signal);

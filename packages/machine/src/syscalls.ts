@@ -1,11 +1,13 @@
 import type { Prot, Va } from '@uvmkit/pmap';
-import type { Inherit, Sleeping } from '@uvmkit/uvm-core';
+import type { Inherit, Sleeping, SwapctlResult } from '@uvmkit/uvm-core';
 import type { Cpu } from './cpu.ts';
 import type { PairResult } from './file-calls.ts';
 import type { Image } from './image.ts';
 import type { Limit } from './limits.ts';
 import type { Process } from './process.ts';
+import type { TraceTransfer } from './ptrace.ts';
 import type { SyscallResult } from './result.ts';
+import type { SegmentStatus } from './shm.ts';
 import type { Disposition } from './signal-calls.ts';
 import { SystemCalls } from './system-calls.ts';
 import type { ThreadBody } from './thread.ts';
@@ -171,6 +173,38 @@ export class Syscalls {
 
   setrlimit(resource: number, limit: Limit): SyscallResult {
     return this.#drive(this.calls.setrlimit(resource, limit));
+  }
+
+  shmget(key: number, size: number, flags: number): SyscallResult {
+    return this.#drive(this.calls.shmget(key, size, flags));
+  }
+
+  shmat(id: number, addr: Va = 0, flags = 0): SyscallResult {
+    return this.#drive(this.calls.shmat(id, addr, flags));
+  }
+
+  shmdt(addr: Va): SyscallResult {
+    return this.#drive(this.calls.shmdt(addr));
+  }
+
+  shmctl(
+    id: number,
+    command: number,
+    mode = 0,
+  ): SyscallResult & { readonly status: SegmentStatus | null } {
+    return this.#drive(this.calls.shmctl(id, command, mode));
+  }
+
+  swapctl(command: number, path = '', misc = 0): SwapctlResult {
+    return this.#drive(this.calls.swapctl(command, path, misc));
+  }
+
+  ptrace(request: number, pid: number, addr: Va = 0, data = 0): SyscallResult {
+    return this.#drive(this.calls.ptrace(request, pid, addr, data));
+  }
+
+  ptraceIo(pid: number, transfer: TraceTransfer): SyscallResult {
+    return this.#drive(this.calls.ptraceIo(pid, transfer));
   }
 
   pipe(): PairResult {

@@ -7,6 +7,7 @@ import {
   sysMinherit,
   sysMlockall,
   sysMunlockall,
+  type SwapctlResult,
 } from '@uvmkit/uvm-core';
 import type { Errno } from '@uvmkit/pmap';
 import type { Context } from './context.ts';
@@ -26,6 +27,9 @@ import {
   takeSignals,
   waitWhileStopped,
 } from './signal-calls.ts';
+import { ptrace, ptraceIo, type TraceTransfer } from './ptrace.ts';
+import type { SegmentStatus } from './shm.ts';
+import { swapctl } from './swap-calls.ts';
 import type { Thread, ThreadBody } from './thread.ts';
 
 /** Virtual ns that a system call takes beside what it waits for. */
@@ -63,11 +67,16 @@ export const SYS = {
   ftruncate: 201,
   mlock: 203,
   munlock: 204,
+  shmat: 228,
+  shmdt: 230,
+  shmget: 231,
   mlockall: 242,
   munlockall: 243,
   minherit: 273,
+  swapctl: 271,
   msync: 277,
   sigaction: 291,
+  shmctl: 304,
 } as const;
 
 /**
@@ -277,6 +286,54 @@ export abstract class SystemCalls implements Context {
     options = 0,
   ): Sleeping<SyscallResult & { readonly status: number }> {
     return yield* this.enter(SYS.wait4, wait4(this, pid, options));
+  }
+
+  // Shared memory.
+
+  /** The value is the id of the segment with that key. */
+  *shmget(key: number, size: number, flags: number): Sleeping<SyscallResult> {
+    return yield* this.enter(
+      SYS.shmget,
+      immediately(() => this.process.machine.shm.get(this, key, size, flags)),
+    );
+  }
+
+  /** The value is the address at which the segment is mapped. */
+  *shmat(id: number, addr: Va = 0, flags = 0): Sleeping<SyscallResult> {
+    return yield* this.enter(SYS.shmat, this.process.machine.shm.attach(this, id, addr, flags));
+  }
+
+  *shmdt(addr: Va): Sleeping<SyscallResult> {
+    return yield* this.#errno(SYS.shmdt, this.process.machine.shm.detach(this, addr));
+  }
+
+  /** `status` is what IPC_STAT tells; `mode` counts with IPC_SET. */
+  *shmctl(
+    id: number,
+    command: number,
+    mode = 0,
+  ): Sleeping<SyscallResult & { readonly status: SegmentStatus | null }> {
+    return yield* this.enter(
+      SYS.shmctl,
+      immediately(() => this.process.machine.shm.control(this, id, command, mode)),
+    );
+  }
+
+  // Swap space and other processes.
+
+  /** `path` is a block device or a file. */
+  *swapctl(command: number, path = '', misc = 0): Sleeping<SwapctlResult> {
+    return yield* this.enter(SYS.swapctl, swapctl(this, command, path, misc));
+  }
+
+  /** The value of a request that reads is the word. */
+  *ptrace(request: number, pid: number, addr: Va = 0, data = 0): Sleeping<SyscallResult> {
+    return yield* this.enter(SYS.ptrace, ptrace(this, request, pid, addr, data));
+  }
+
+  /** PT_IO; the value is the number of bytes moved. */
+  *ptraceIo(pid: number, transfer: TraceTransfer): Sleeping<SyscallResult> {
+    return yield* this.enter(SYS.ptrace, ptraceIo(this, pid, transfer));
   }
 
   // Signals and limits.

@@ -108,7 +108,7 @@ export class OpenVnode extends OpenFile {
   }
 
   override *truncate({ process }: Context, size: number): Sleeping<Errno> {
-    if (!this.writable || size < 0) return EINVAL;
+    if (!this.writable || size < 0 || this.file.isDevice) return EINVAL;
     if (this.file.immutable || this.file.appendOnly) return EPERM;
     return yield* setSize(process.machine.uvm, this.file, size);
   }

@@ -142,7 +142,8 @@ export function storm(
     amaps: amaps.size,
     anons: nfreeanon - exp.nfreeanon,
     vnodeRefs: vnode.refs,
-    sleepers: [...machine.scheduler.channels()].length,
+    // The page daemon always sleeps.
+    sleepers: [...machine.scheduler.channels()].length - 1,
     processes: machine.processes.size,
   };
 }

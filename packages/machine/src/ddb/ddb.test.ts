@@ -214,7 +214,8 @@ describe('on a small machine', () => {
       0       -   system    -        0    0     0    5        0x0        1
       1       -    oncpu    0        0    1     1    6  0x2006000        1
       2       1  running    0        1    2     2    1  0x2006000        1
-      1 runnable at 209300 ns"
+      1 runnable at 209300 ns
+      1 asleep on channel -17"
     `);
     child.stopSignal = 17;
     expect(output('ps')).toMatch(/^2 +1 +stopped /m);
