@@ -336,7 +336,7 @@ export const WALK_VECTORS: readonly WalkVector[] = [
   },
   {
     id: 'A30',
-    note: 'GH + software bits do not alter PA (for a model that ignores GH; VPN and PFN differ modulo 512, so a TB that uses the hint may answer otherwise)',
+    note: 'GH and the bits for software, all set: the translation is that of the PFN. The hint promises 512 pages in a row, which these are not; a TB that believed it would be right to answer something else',
     memory: [...UPPER, [0x24048, '6133070045030000']],
     va: '0000000120013fff',
     access: 'r',

@@ -1,8 +1,9 @@
 /**
  * References that have been read but not yet been given to a process, merged.
  *
- * With `size` 0 only consecutive references of one kind to one page are merged. With a size of K a window holds up to K
- * distinct pages, and in it each (kind, page) pair has one record, at the place of its first occurrence.
+ * With `size` 0 a record is a run of references of one kind to one page, with nothing between them. With a larger size
+ * the references are cut into windows of at most so many different pages; in a window, whatever one kind of reference does
+ * to one page is one record, which stands where the first of them stood.
  */
 export class ReferenceWindow {
   readonly #size: number;
