@@ -130,6 +130,8 @@ export class Uvm {
   readonly pageSize: number;
   readonly quirks: Quirks;
   readonly faultAhead: boolean;
+  /** Pages whose write, for the daemon, has failed. */
+  failedPageouts = 0;
   /** Faults taken up again after a wait. */
   refaults = 0;
   /** The fault in progress. */

@@ -143,6 +143,7 @@ function writeCluster(uvm: Uvm, vnode: Vnode, page: number, flags: PagerFlags, r
           pages.flags[member]! &= ~PG_PAGEOUT;
           exp.paging--;
           if (error === 0) exp.pdfreed++;
+          else uvm.failedPageouts++;
         }
         if (error !== 0) {
           pages.flags[member]! &= ~(PG_CLEAN | PG_RELEASED);
