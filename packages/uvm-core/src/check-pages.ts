@@ -142,7 +142,9 @@ function checkPage(uvm: Uvm, page: number, report: Report, image: Image | null):
       `${borrowed} anon has borrowed it, and the kernel ${toKernel} times`,
     );
   if ((pqflags & PQ_SWAPBACKED) !== 0 && (flags & PG_CLEAN) !== 0 && !busy) {
-    if (wired) report(30, `page ${page} is wired`, 'it is clean, so it has a slot on swap');
+    // A loan wires for a while, and leaves the slot as it is.
+    if (pages.wireCount[page]! > toKernel)
+      report(30, `page ${page} is wired`, 'it is clean, so it has a slot on swap');
     else if (pages.slotOf(page) <= 0)
       report(30, `page ${page} is clean`, 'its owner has no slot on swap');
   }

@@ -130,6 +130,7 @@ export function* mapExtract(
   const pieces: MapEntry[] = [];
   const error = collect(uvm, from, start, end, room.start - start, flags, pieces);
   const taken = error === 0 && remove ? takeOut(uvm, from, start, end) : [];
+  const { timestamp } = from;
   if (to !== from) yield* mapLock(to);
   if (error !== 0 || !mapReplace(to, room.start, room.start + length, pieces)) {
     unmapDetach(uvm, pieces, quick ? AMAP_REFALL : 0);
@@ -138,8 +139,10 @@ export function* mapExtract(
     uvmUnmap(uvm, to, room.start, room.start + length);
     return { error, start: 0 };
   }
-  for (const { start: at, end: stop } of pieces)
-    uvm.pmap.copy(to.pmap, from.pmap, at, stop - at, at - (room.start - start));
+  // What the source has mapped is only of use if it is still the same.
+  if (from.timestamp === timestamp)
+    for (const { start: at, end: stop } of pieces)
+      uvm.pmap.copy(to.pmap, from.pmap, at, stop - at, at - (room.start - start));
   unmapDetach(uvm, taken, 0);
   return { error: 0, start: room.start };
 }

@@ -12,11 +12,13 @@ import {
   VM_PROT_READ,
   VM_PROT_WRITE,
 } from '@uvmkit/pmap';
+import { deviceAttach, type MappableDevice } from './device.ts';
 import { mapAdvice, mapCheckProt, mapInherit, mapProtect } from './map-attr.ts';
 import { mapClean } from './map-clean.ts';
 import { type MapAttributes, mapLock, mapLookup, uvmMap } from './map.ts';
 import { uvmUnmap } from './map-unmap.ts';
 import { mapWire } from './map-pageable.ts';
+import type { UvmObject } from './object.ts';
 import type { Vmspace } from './space.ts';
 import {
   type Inherit,
@@ -70,13 +72,21 @@ export interface MappableFile {
   readonly immutable: boolean;
 }
 
+/** What an open device lets mmap(2) do: /dev/zero is anonymous memory. */
+export interface MappableDeviceFile {
+  readonly device: MappableDevice | 'zero';
+  readonly readable: boolean;
+  readonly writable: boolean;
+  readonly immutable: boolean;
+}
+
 /** Who makes a system call: an address space, limits in bytes, and a table of descriptors. */
 export interface Caller {
   readonly space: Vmspace;
   readonly limits: { readonly data: number; readonly stack: number; readonly memlock: number };
   readonly superuser: boolean;
   /** What a descriptor refers to: EBADF if nothing, ENODEV if it cannot be mapped. */
-  mappable(fd: number): MappableFile | Errno;
+  mappable(fd: number): MappableFile | MappableDeviceFile | Errno;
 }
 
 /** The outcome of a system call that returns an address. */
@@ -154,18 +164,26 @@ export function* sysMmap(
 
   let maxProt = VM_PROT_ALL;
   let vnode: Vnode | null = null;
-  if ((flags & MAP_ANON) !== 0) {
-    if (fd !== -1) return failed(EINVAL);
+  let device: MappableDevice | null = null;
+  const file = (flags & MAP_ANON) === 0 ? caller.mappable(fd) : null;
+  if (typeof file === 'number') return failed(file);
+  if (file === null && fd !== -1) return failed(EINVAL);
+  if (file === null || ('device' in file && file.device === 'zero')) {
+    flags |= MAP_ANON;
     pos = 0;
   } else {
-    const file = caller.mappable(fd);
-    if (typeof file === 'number') return failed(file);
-    if (pos < 0 || !Number.isSafeInteger(pos + size)) return failed(EINVAL);
-    if ((flags & (MAP_SHARED | MAP_PRIVATE)) === 0) flags |= MAP_PRIVATE;
+    if ('device' in file) {
+      // Of a device there is no copy.
+      flags = (flags & ~MAP_PRIVATE) | MAP_SHARED;
+      if (file.device !== 'zero') device = file.device;
+    } else {
+      if (pos < 0 || !Number.isSafeInteger(pos + size)) return failed(EINVAL);
+      if ((flags & (MAP_SHARED | MAP_PRIVATE)) === 0) flags |= MAP_PRIVATE;
+      vnode = file.vnode;
+    }
     const rights = fileRights(file, prot, flags);
     if (rights.error !== 0) return failed(rights.error);
     maxProt = rights.maxProt;
-    vnode = file.vnode;
   }
   const shared = (flags & MAP_SHARED) !== 0;
   if (
@@ -178,20 +196,24 @@ export function* sysMmap(
   yield* mapLock(space.map);
   // Destructive even if nothing can be mapped afterwards.
   if (fixed) uvmUnmap(uvm, space.map, addr, addr + size);
-  if (vnode !== null) vnode.pgops.reference(uvm, vnode);
+  let object: UvmObject | null = vnode;
+  if (device !== null) {
+    object = deviceAttach(uvm, device, maxProt, pos, size);
+    if (object === null) return failed(EINVAL);
+  } else if (vnode !== null) vnode.pgops.reference(uvm, vnode);
   const attributes: MapAttributes = {
     prot,
     maxProt,
     inherit: shared ? MAP_INHERIT_SHARE : MAP_INHERIT_COPY,
-    advice: UVM_ADV_NORMAL,
+    advice: device === null ? UVM_ADV_NORMAL : UVM_ADV_RANDOM,
     flags:
       (fixed ? UVM_FLAG_FIXED : 0) |
-      (shared ? (vnode === null ? UVM_FLAG_OVERLAY : 0) : UVM_FLAG_COPYONW),
+      (shared ? (object === null ? UVM_FLAG_OVERLAY : 0) : UVM_FLAG_COPYONW),
   };
-  const offset = vnode === null ? UVM_UNKNOWN_OFFSET : pos;
-  const mapped = uvmMap(uvm, space.map, addr, size, vnode, offset, 0, attributes);
+  const offset = object === null ? UVM_UNKNOWN_OFFSET : pos;
+  const mapped = uvmMap(uvm, space.map, addr, size, object, offset, 0, attributes);
   if (mapped.error !== 0) {
-    if (vnode !== null) vnode.pgops.detach(uvm, vnode);
+    if (object !== null) object.pgops.detach(uvm, object);
     return failed(mapped.error);
   }
   if (vnode !== null && (prot & VM_PROT_EXECUTE) !== 0) vnode.pgops.markText(uvm, vnode);
@@ -211,7 +233,7 @@ function roundHint(uvm: Uvm, addr: Va): Va {
 
 /** What an open file's mode makes of a mapping's rights. */
 function fileRights(
-  file: MappableFile,
+  file: MappableFile | MappableDeviceFile,
   prot: Prot,
   flags: number,
 ): { error: Errno; maxProt: Prot } {

@@ -23,6 +23,8 @@ export const PG_WANTED = 0x002;
 export const PG_TABLED = 0x004;
 /** Backing store holds the same, as far as UVM knows; the pmap's modified bit has the last word. */
 export const PG_CLEAN = 0x008;
+/** Written to a server that has not put it on its disk yet (PG_PAGER1, NFS): to be committed before it is freed. */
+export const PG_NEEDCOMMIT = 0x010;
 /** Disposed of while busy: whoever clears BUSY frees it. */
 export const PG_RELEASED = 0x020;
 /** Contents not valid yet. */

@@ -22,7 +22,7 @@ import type { PageDaemon, Uvm } from './uvm.ts';
 
 /** Dirty pages that may come back because swap is full before the scan gives up (UVMPD_NUMDIRTYREACTS). */
 const DIRTY_REACTIVATIONS = 16;
-/** Scans that leave nothing free and nothing on its way before the last resort. */
+/** Scans without success before the last resort, and so many more before somebody is refused. */
 const FRUITLESS = 4;
 
 /**
@@ -56,16 +56,24 @@ export class Pdaemon implements PageDaemon {
   *run(): Sleeping<never> {
     const { exp } = this.#uvm;
     let stuck = 0;
+    let freed = 0;
+    let failed = 0;
     for (;;) {
       while (!this.#wanted) yield this.channel;
       this.#wanted = false;
       exp.pdwoke++;
+      if (exp.free > exp.reserve_kernel || exp.pdfreed !== freed) stuck = 0;
+      else if (exp.paging === 0 || this.#uvm.failedPageouts !== failed) stuck++;
+      freed = exp.pdfreed;
+      failed = this.#uvm.failedPageouts;
       exp.inactarg = Math.max(Math.floor((exp.active + exp.inactive) / 3), exp.freetarg + 1);
-      if (exp.free + exp.paging < exp.freetarg || exp.inactive < exp.inactarg) this.#scan();
-      stuck = this.#hopeless ? stuck + 1 : 0;
-      if (stuck === FRUITLESS) {
-        stuck = 0;
-        yield* this.#squeeze();
+      if (stuck === 2 * FRUITLESS) {
+        // Whatever was tried has failed: somebody must do without.
+        this.#uvm.exhausted = true;
+        stuck = FRUITLESS;
+      } else if (exp.free + exp.paging < exp.freetarg || exp.inactive < exp.inactarg) {
+        this.#scan();
+        if (stuck >= FRUITLESS && this.#hopeless) yield* this.#squeeze();
       }
       if (exp.free > exp.reserve_kernel || exp.paging === 0) this.#uvm.wakeup(CHANNEL_MEMORY);
     }
@@ -99,8 +107,8 @@ export class Pdaemon implements PageDaemon {
   }
 
   /**
-   * The last resort: whatever is not in somebody's hands goes, used or not. If even that frees nothing, and no transfer is
-   * under way that could, memory is exhausted.
+   * The last resort: whatever is not in somebody's hands goes, used or not. If that frees nothing either, a transfer that
+   * is under way may.
    */
   *#squeeze(): Sleeping<void> {
     const { pages } = this.#uvm;
@@ -108,10 +116,7 @@ export class Pdaemon implements PageDaemon {
     this.#scanInactive(true);
     if (!this.#hopeless) return;
     const busy = pages.flags.findIndex((flags) => (flags & PG_BUSY) !== 0);
-    if (busy === NO_PAGE) {
-      this.#uvm.exhausted = true;
-      return;
-    }
+    if (busy === NO_PAGE) return;
     pages.flags[busy]! |= PG_WANTED;
     yield busy;
   }

@@ -34,34 +34,38 @@ function simulate(options: Omit<SimulationOptions, 'seed'>, seeds: number, steps
   return totals;
 }
 
-describe('random processes in too little memory read what they must, and every invariant holds after every step', () => {
-  it('with files, shared segments and swap that comes and goes', () => {
-    const options = { memory: 96 << 10, wire: false, share: false, pressure: { swap: 400 } };
-    const totals = simulate(options, 4, 400);
-    expect(totals.pageouts).toBeGreaterThan(200);
-    expect(totals.pageins).toBeGreaterThan(200);
-    expect(totals.swapoffs).toBeGreaterThan(0);
-    expect(totals.refused).toBe(0);
-  });
+describe(
+  'random processes in too little memory read what they must, and every invariant holds after every step',
+  { timeout: 20_000 },
+  () => {
+    it('with files, shared segments and swap that comes and goes', () => {
+      const options = { memory: 96 << 10, wire: false, share: false, pressure: { swap: 400 } };
+      const totals = simulate(options, 4, 400);
+      expect(totals.pageouts).toBeGreaterThan(200);
+      expect(totals.pageins).toBeGreaterThan(200);
+      expect(totals.swapoffs).toBeGreaterThan(0);
+      expect(totals.refused).toBe(0);
+    });
 
-  it('with inheritance changed', () => {
-    const options = { memory: 96 << 10, wire: false, share: true, pressure: { swap: 400 } };
-    expect(simulate(options, 4, 400).pageouts).toBeGreaterThan(200);
-  });
+    it('with inheritance changed', () => {
+      const options = { memory: 96 << 10, wire: false, share: true, pressure: { swap: 400 } };
+      expect(simulate(options, 4, 400).pageouts).toBeGreaterThan(200);
+    });
 
-  it('with swap too small, too: some are refused memory, nobody sleeps for ever', () => {
-    const options = { memory: 96 << 10, wire: false, share: false, pressure: { swap: 12 } };
-    expect(simulate(options, 4, 400).refused).toBeGreaterThan(0);
-  });
+    it('with swap too small, too: some are refused memory, nobody sleeps for ever', () => {
+      const options = { memory: 96 << 10, wire: false, share: false, pressure: { swap: 12 } };
+      expect(simulate(options, 4, 400).refused).toBeGreaterThan(0);
+    });
 
-  it('on the i386', () => {
-    const options = {
-      port: i386(),
-      memory: 192 << 10,
-      wire: false,
-      share: false,
-      pressure: { swap: 400 },
-    };
-    expect(simulate(options, 2, 300).pageouts).toBeGreaterThan(50);
-  });
-});
+    it('on the i386', () => {
+      const options = {
+        port: i386(),
+        memory: 192 << 10,
+        wire: false,
+        share: false,
+        pressure: { swap: 400 },
+      };
+      expect(simulate(options, 2, 300).pageouts).toBeGreaterThan(50);
+    });
+  },
+);

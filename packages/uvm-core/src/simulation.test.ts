@@ -30,30 +30,34 @@ function unreliable(): Pick<SimulationOptions, 'failEnter' | 'forget' | 'deferre
   };
 }
 
-describe('random processes read what they must, and every invariant holds after every step', () => {
-  it('on a pmap that keeps everything, with memory locked', () => {
-    expect(() => simulate({ wire: true, share: false }, 8, 300)).not.toThrow();
-  });
+describe(
+  'random processes read what they must, and every invariant holds after every step',
+  { timeout: 20_000 },
+  () => {
+    it('on a pmap that keeps everything, with memory locked', () => {
+      expect(() => simulate({ wire: true, share: false }, 8, 300)).not.toThrow();
+    });
 
-  it('on a pmap that keeps everything, with inheritance changed and files truncated', () => {
-    expect(() => simulate({ wire: false, share: true }, 8, 300)).not.toThrow();
-  });
+    it('on a pmap that keeps everything, with inheritance changed and files truncated', () => {
+      expect(() => simulate({ wire: false, share: true }, 8, 300)).not.toThrow();
+    });
 
-  it('on a pmap that forgets and fails, with memory locked', () => {
-    expect(() => simulate({ wire: true, share: false, ...unreliable() }, 8, 300)).not.toThrow();
-  });
+    it('on a pmap that forgets and fails, with memory locked', () => {
+      expect(() => simulate({ wire: true, share: false, ...unreliable() }, 8, 300)).not.toThrow();
+    });
 
-  it('on a pmap that forgets and fails, with inheritance changed and files truncated', () => {
-    expect(() => simulate({ wire: false, share: true, ...unreliable() }, 8, 300)).not.toThrow();
-  });
+    it('on a pmap that forgets and fails, with inheritance changed and files truncated', () => {
+      expect(() => simulate({ wire: false, share: true, ...unreliable() }, 8, 300)).not.toThrow();
+    });
 
-  it('without looking at neighbours, with four page colours', () => {
-    const options = { wire: true, share: true, faultAhead: false, colours: 4 };
-    expect(() => simulate(options, 4, 300)).not.toThrow();
-  });
+    it('without looking at neighbours, with four page colours', () => {
+      const options = { wire: true, share: true, faultAhead: false, colours: 4 };
+      expect(() => simulate(options, 4, 300)).not.toThrow();
+    });
 
-  it('on the i386', () => {
-    expect(() => simulate({ port: i386(), wire: true, share: false }, 3, 200)).not.toThrow();
-    expect(() => simulate({ port: i386(), wire: false, share: true }, 3, 200)).not.toThrow();
-  });
-});
+    it('on the i386', () => {
+      expect(() => simulate({ port: i386(), wire: true, share: false }, 3, 200)).not.toThrow();
+      expect(() => simulate({ port: i386(), wire: false, share: true }, 3, 200)).not.toThrow();
+    });
+  },
+);

@@ -63,6 +63,7 @@ export class SwapCluster {
     pages.flags[page]! &= ~PG_PAGEOUT;
     exp.paging--;
     if (failed) {
+      this.#uvm.failedPageouts++;
       swap.markBad(slot, 1);
       this.#uvm.setSwapOf(page, 0);
       pages.activate(page);

@@ -86,6 +86,8 @@ export const PGO_LOCKED = 0x040;
 export const PGO_PAGEOUT = 0x100;
 /** get: the caller overwrites whole pages, so that nothing needs to be read. */
 export const PGO_OVERWRITE = 0x200;
+/** put: leave pages alone that only need a commit. */
+export const PGO_WEAK = 0x400;
 /** get: pages beyond the end of file are wanted, it is being extended. */
 export const PGO_PASTEOF = 0x800;
 

@@ -135,6 +135,8 @@ export class Uvm {
   readonly quirks: Quirks;
   readonly faultAhead: boolean;
   readonly wiring: WiringPolicy;
+  /** Pages whose write, for the daemon, has failed. */
+  failedPageouts = 0;
   /** Faults taken up again after a wait. */
   refaults = 0;
   /** The fault in progress. */

@@ -1,5 +1,13 @@
 import { type Errno, VM_PROT_NONE } from '@uvmkit/pmap';
-import { NO_PAGE, PG_BUSY, PG_CLEAN, PG_PAGEOUT, PG_RELEASED, PG_WANTED } from './page.ts';
+import {
+  NO_PAGE,
+  PG_BUSY,
+  PG_CLEAN,
+  PG_NEEDCOMMIT,
+  PG_PAGEOUT,
+  PG_RELEASED,
+  PG_WANTED,
+} from './page.ts';
 import {
   CHANNEL_MEMORY,
   PGO_ALLPAGES,
@@ -8,6 +16,7 @@ import {
   PGO_FREE,
   PGO_PAGEOUT,
   PGO_SYNCIO,
+  PGO_WEAK,
   type PagerFlags,
   type Sleeping,
 } from './types.ts';
@@ -80,6 +89,10 @@ function putPage(uvm: Uvm, vnode: Vnode, page: number, flags: PagerFlags, range:
     writeCluster(uvm, vnode, page, flags, range);
     return;
   }
+  if ((flags & PGO_CLEANIT) !== 0 && (pages.flags[page]! & PG_NEEDCOMMIT) !== 0) {
+    if ((flags & PGO_WEAK) === 0) transfer(uvm, vnode, [page], flags, range, true);
+    return;
+  }
   if ((flags & PGO_FREE) !== 0) {
     pages.free(page);
     if ((flags & PGO_PAGEOUT) !== 0) uvm.exp.pdfreed++;
@@ -97,7 +110,7 @@ function makeClean(uvm: Uvm, page: number): boolean {
 
 /** Writes a dirty page with the dirty pages around it, all BUSY meanwhile. */
 function writeCluster(uvm: Uvm, vnode: Vnode, page: number, flags: PagerFlags, range: Range): void {
-  const { pages, pmap, exp } = uvm;
+  const { pages, pmap } = uvm;
   const most = CLUSTER / uvm.pageSize;
   const frees = (index: number): boolean =>
     (flags & PGO_FREE) !== 0 && index >= range.first && index < range.beyond;
@@ -121,11 +134,33 @@ function writeCluster(uvm: Uvm, vnode: Vnode, page: number, flags: PagerFlags, r
     run.unshift(other);
     first--;
   }
+  transfer(uvm, vnode, run, flags, range, false);
+}
+
+/**
+ * Writes consecutive pages, BUSY meanwhile, or only has them committed. Who waits or frees needs the commit at once; otherwise the
+ * pages remember that it is due.
+ *
+ *     write ──▶ (committed?) ──▶ done
+ *       ▲            │ lost
+ *       └────────────┘
+ */
+function transfer(
+  uvm: Uvm,
+  vnode: Vnode,
+  run: readonly number[],
+  flags: PagerFlags,
+  range: Range,
+  written: boolean,
+): void {
+  const { pages, exp } = uvm;
+  const { ops } = vnode;
   const pageout = (flags & PGO_PAGEOUT) !== 0;
   for (const member of run) {
+    const index = pages.offset[member]!;
     if ((flags & PGO_DEACTIVATE) !== 0) uvm.deactivateIdle(member);
-    pages.flags[member]! |= PG_BUSY;
-    if (!frees(pages.offset[member]!)) continue;
+    pages.flags[member] = (pages.flags[member]! | PG_BUSY) & ~PG_NEEDCOMMIT;
+    if ((flags & PGO_FREE) === 0 || index < range.first || index >= range.beyond) continue;
     pages.flags[member]! |= PG_RELEASED;
     if (!pageout) continue;
     pages.flags[member]! |= PG_PAGEOUT;
@@ -134,25 +169,48 @@ function writeCluster(uvm: Uvm, vnode: Vnode, page: number, flags: PagerFlags, r
   }
   if (pageout) exp.pdpageouts++;
   vnode.numoutput++;
-  vnode.ops.write(
-    first * uvm.pageSize,
-    run.map((member) => pages.pageAddress(member)),
-    (error) => {
-      for (const member of run) {
-        if ((pages.flags[member]! & PG_PAGEOUT) !== 0) {
-          pages.flags[member]! &= ~PG_PAGEOUT;
-          exp.paging--;
-          if (error === 0) exp.pdfreed++;
-        }
-        if (error !== 0) {
-          pages.flags[member]! &= ~(PG_CLEAN | PG_RELEASED);
-          pages.activate(member);
-        }
-        uvm.unbusy(member);
+  const offset = pages.offset[run[0]!]! * uvm.pageSize;
+  const pas = run.map((member) => pages.pageAddress(member));
+  const commitNow = (flags & (PGO_SYNCIO | PGO_FREE)) !== 0;
+  const done = (error: Errno): void => finish(uvm, vnode, run, pageout, error);
+  const write = (): void =>
+    ops.write(offset, pas, (error) => {
+      if (error !== 0 || ops.commit === undefined) done(error);
+      else if (commitNow) commit();
+      else {
+        for (const member of run) pages.flags[member]! |= PG_NEEDCOMMIT;
+        done(0);
       }
-      if (pageout) uvm.wakeup(CHANNEL_MEMORY);
-      if (error !== 0 && vnode.writeError === 0) vnode.writeError = error;
-      if (--vnode.numoutput === 0) uvm.wakeup(vnode.outputChannel);
-    },
-  );
+    });
+  const commit = (): void =>
+    ops.commit?.(offset, run.length * uvm.pageSize, (lost) => (lost === 0 ? done(0) : write()));
+  if (written) commit();
+  else write();
+}
+
+/** The pages of a transfer are free, or let go (uvm_aio_aiodone). */
+function finish(
+  uvm: Uvm,
+  vnode: Vnode,
+  run: readonly number[],
+  pageout: boolean,
+  error: Errno,
+): void {
+  const { pages, exp } = uvm;
+  for (const member of run) {
+    if ((pages.flags[member]! & PG_PAGEOUT) !== 0) {
+      pages.flags[member]! &= ~PG_PAGEOUT;
+      exp.paging--;
+      if (error === 0) exp.pdfreed++;
+      else uvm.failedPageouts++;
+    }
+    if (error !== 0) {
+      pages.flags[member]! &= ~(PG_CLEAN | PG_RELEASED);
+      pages.activate(member);
+    }
+    uvm.unbusy(member);
+  }
+  if (pageout) uvm.wakeup(CHANNEL_MEMORY);
+  if (error !== 0 && vnode.writeError === 0) vnode.writeError = error;
+  if (--vnode.numoutput === 0) uvm.wakeup(vnode.outputChannel);
 }

@@ -31,6 +31,11 @@ export interface VnodeOps {
   read(offset: number, pas: readonly Pa[], done: (error: Errno) => void): void;
   /** Writes whole pages to `offset`; what has no backing store, or is past the end, is dropped. */
   write(offset: number, pas: readonly Pa[], done: (error: Errno) => void): void;
+  /**
+   * Has a server put what was written to [offset, offset + length) on its disk (the commit of NFS version 3); an error says that it
+   * has lost it meanwhile, and it is written again. Absent where a write that is done is done.
+   */
+  commit?(offset: number, length: number, done: (error: Errno) => void): void;
 }
 
 /** Bytes of read-ahead, twice which follow a synchronous read that ends on such a boundary. */
@@ -55,9 +60,9 @@ export class Vnode extends UvmObject {
   /** Pages whose read failed, by page index, until a thread that wanted the page has been told. */
   readonly readErrors: Map<number, Errno> = new Map();
 
-  /** A vnode for a file of `size` bytes, with no references yet. */
-  constructor(uvm: Uvm, ops: VnodeOps, size: number) {
-    super(uvm, vnodePager);
+  /** A vnode for a file of `size` bytes, with no references yet. The pager is `nullVnodePager` where there are never pages. */
+  constructor(uvm: Uvm, ops: VnodeOps, size: number, pager: PagerOps = vnodePager) {
+    super(uvm, pager);
     this.refs = 0;
     this.ops = ops;
     this.size = size;

@@ -29,6 +29,7 @@ import {
   type Caller,
   MAP_ANON,
   MAP_PRIVATE,
+  type MappableDeviceFile,
   type MappableFile,
   sysBreak,
   sysMadvise,
@@ -62,6 +63,8 @@ export interface KitOptions extends IdealOptions {
   port?: Port;
   /** Bytes of RAM; 2 MB if not given. */
   memory?: number;
+  /** Bytes at the end of it that are a device's. */
+  device?: number;
   cpus?: number;
   colours?: number;
   faultAhead?: boolean;
@@ -130,7 +133,7 @@ export class Kit {
     this.uvm = new Uvm({
       memory: this.memory,
       md: this.md,
-      segments: [{ start: stolen, end: this.memory.size }],
+      segments: [{ start: stolen, end: this.memory.size - (options.device ?? 0) }],
       events: this.events,
       wakeup: (channel) => this.#wakeup(channel),
       colours: options.colours ?? 1,
@@ -313,14 +316,14 @@ export class Proc implements Caller {
     stack: 2 << 20,
     memlock: 64 << 20,
   };
-  readonly open: (MappableFile | Errno)[] = [];
+  readonly open: (MappableFile | MappableDeviceFile | Errno)[] = [];
 
   constructor(kit: Kit, space: Vmspace) {
     this.kit = kit;
     this.space = space;
   }
 
-  mappable(fd: number): MappableFile | Errno {
+  mappable(fd: number): MappableFile | MappableDeviceFile | Errno {
     return this.open[fd] ?? EBADF;
   }
 

@@ -143,7 +143,7 @@ export class Simulation {
     };
     const { pressure } = options;
     // With swap that is not full a short pmap makes a fault wait, and time is all it takes.
-    kit.uvm.swap.on(kit.swap(pressure?.swap ?? 1000), 0);
+    kit.uvm.swap.on(kit.swap(pressure?.swap ?? 64), 0);
     if (pressure === undefined) kit.uvm.daemon = { wake: () => undefined, signalled: true };
     else {
       kit.uvm.swap.on(kit.swap(pressure.swap, 'wd1b'), 1);
