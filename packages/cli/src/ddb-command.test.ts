@@ -81,6 +81,9 @@ const MACHINE = `
   machine.start(process, function* (t) { yield* t.store32(va, 0x11223344); });
 `;
 
+/** What a pmap counts of the one page that is wired, where it is not 1: these two did not count in 2001. */
+const WIRED: Readonly<Record<string, number>> = { oea: 0, ibm4xx: 0 };
+
 describe('uvmkit ddb', () => {
   test.each(architectureNames())('looks into a demo machine of %s and runs it', async (arch) => {
     const { code, out, err } = await oneShot(
@@ -100,7 +103,9 @@ describe('uvmkit ddb', () => {
       'ps',
     );
     expect(err).toBe('');
-    expect(out).toMatch(new RegExp(`^PMAP 1 \\(${arch}\\): map=1, resident=\\d+, wired=1, `));
+    expect(out).toMatch(
+      new RegExp(`^PMAP 1 \\(${arch}\\): map=1, resident=\\d+, wired=${WIRED[arch] ?? 1}, `),
+    );
     expect(out).toMatch(/^#\d+ \d+ ns uvm\.promote map=\d+ va=0x\w+ from=0x\w+ to=0x\w+$/m);
     expect(out).toMatch(/^nothing is left to run at \d+ ns$/m);
     expect(out).toMatch(/^2 +1 +zombie /m);

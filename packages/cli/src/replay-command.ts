@@ -70,7 +70,9 @@ export async function replayCommand(
   if (flags.json) io.stdout.write(`${JSON.stringify(reports, null, 2)}\n`);
   else
     io.stdout.write(
-      paths.length === 1 ? renderReports(reports, io.colors) : renderSummary(reports, io.colors),
+      paths.length === 1
+        ? renderReports(reports, io.colors, io.stdout.columns || Infinity)
+        : renderSummary(reports, io.colors),
     );
   return reports.every(({ ok }) => ok) ? 0 : 1;
 }

@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util';
 import { hex } from '@uvmkit/pmap';
 import type { ReplayReport } from '@uvmkit/replay';
 import Table from 'cli-table3';
@@ -42,12 +43,56 @@ function tidy(text: string): string {
   return text.replaceAll(/ +$/gm, '');
 }
 
-/** One recording on one or more architectures, a column each. */
-export function renderReports(reports: readonly ReplayReport[], colors: Colors): string {
+/**
+ * One recording on one or more architectures, a column each.
+ *
+ * @param width characters in a line of the terminal: architectures that do not fit beside the others come below them;
+ * without it all stand side by side
+ */
+export function renderReports(
+  reports: readonly ReplayReport[],
+  colors: Colors,
+  width: number = Infinity,
+): string {
   const [first] = reports;
   if (first === undefined) return '';
   const { name = '', command = '' } = first.recording;
   const lines = [colors.bold(`${name}${command === '' ? '' : `: ${command}`}`), ''];
+  for (const block of blocks(reports, colors, width)) lines.push(block, '');
+  for (const report of reports) lines.push(...layoutNotes(report));
+  lines.push(
+    ...sharedNotes('Different here than on Linux', reports, ({ differences }) => differences),
+  );
+  lines.push(
+    ...sharedNotes(
+      'In the recording, but not allowed by its own map (not made)',
+      reports,
+      ({ unsupported }) => unsupported,
+    ),
+  );
+  for (const report of reports) lines.push(...failures(report, colors));
+  return `${lines.join('\n')}\n`;
+}
+
+/** Columns as many as fit, then the others: the widest blocks that lines of that width hold. */
+function blocks(reports: readonly ReplayReport[], colors: Colors, width: number): string[] {
+  const most = reports.length;
+  for (let fit = most; fit > 1; fit--) {
+    const found = Array.from({ length: Math.ceil(most / fit) }, (_, i) =>
+      sideBySide(reports.slice(i * fit, (i + 1) * fit), colors),
+    );
+    const widest = found.flatMap((block) => block.split('\n')).map(printed);
+    if (Math.max(...widest) <= width) return found;
+  }
+  return reports.map((report) => sideBySide([report], colors));
+}
+
+/** Characters that a line takes on the terminal. */
+function printed(line: string): number {
+  return stripVTControlCharacters(line).length;
+}
+
+function sideBySide(reports: readonly ReplayReport[], colors: Colors): string {
   const rows = table(reports.length);
   for (const section of SECTIONS) {
     if (rows.length > 0) rows.push(['']);
@@ -63,20 +108,7 @@ export function renderReports(reports: readonly ReplayReport[], colors: Colors):
         ...reports.map((report) => paint(report, label, value(report), colors)),
       ]);
   }
-  lines.push(tidy(rows.toString()), '');
-  for (const report of reports) lines.push(...layoutNotes(report));
-  lines.push(
-    ...sharedNotes('Different here than on Linux', reports, ({ differences }) => differences),
-  );
-  lines.push(
-    ...sharedNotes(
-      'In the recording, but not allowed by its own map (not made)',
-      reports,
-      ({ unsupported }) => unsupported,
-    ),
-  );
-  for (const report of reports) lines.push(...failures(report, colors));
-  return `${lines.join('\n')}\n`;
+  return tidy(rows.toString());
 }
 
 function paint(report: ReplayReport, label: string, value: string, colors: Colors): string {

@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
+import { stripVTControlCharacters } from 'node:util';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import type { ReplayReport } from '@uvmkit/replay';
 import picocolors from 'picocolors';
@@ -12,10 +13,13 @@ import { run } from '../src/index.ts';
 class Kept extends Writable {
   text = '';
   isTTY: boolean;
+  /** As wide as the terminal is; a file has no width. */
+  columns: number | undefined;
 
-  constructor(isTTY: boolean) {
+  constructor(columns: number | undefined) {
     super();
-    this.isTTY = isTTY;
+    this.isTTY = columns !== undefined;
+    this.columns = columns;
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
@@ -39,14 +43,15 @@ interface Ran {
   readonly err: string;
 }
 
-async function uvmkit(args: readonly string[], terminal = false): Promise<Ran> {
+/** Runs the command with its output in a file, or on a terminal of so many columns. */
+async function uvmkit(args: readonly string[], terminal?: number): Promise<Ran> {
   const stdout = new Kept(terminal);
   const stderr = new Kept(terminal);
   let ms = 0;
   const code = await run(args, {
     stdout: stdout as Writable as NodeJS.WriteStream,
     stderr: stderr as Writable as NodeJS.WriteStream,
-    colors: picocolors.createColors(terminal),
+    colors: picocolors.createColors(terminal !== undefined),
     clock: () => (ms += 100),
   });
   return { code, out: stdout.text, err: stderr.text };
@@ -139,10 +144,23 @@ describe('uvmkit', () => {
   });
 
   test('draws a bar and colours on a terminal', async () => {
-    const { out, err } = await uvmkit([join(SHIPPED, 'locker.vmt.gz')], true);
+    const { out, err } = await uvmkit([join(SHIPPED, 'locker.vmt.gz')], 200);
     expect(out).toContain('\u001b[32mall held');
     expect(err).toContain('locker on i386 [');
     expect(err).not.toContain('locker on i386: every check held');
+  });
+
+  test('puts the architectures below each other on a terminal too narrow for them side by side', async () => {
+    const { out } = await uvmkit(['--arch', 'i386,alpha,oea', join(SHIPPED, 'locker.vmt.gz')], 80);
+    const lines = stripVTControlCharacters(out).split('\n');
+    const notes = lines.findIndex((line) => line.startsWith('i386: stack'));
+    expect(Math.max(...lines.slice(0, notes).map((line) => line.length))).toBeLessThanOrEqual(80);
+    const heads = lines.filter((line) => line.startsWith('Replayed'));
+    expect(heads.map((line) => line.split(/ +/))).toEqual([
+      ['Replayed', 'i386', 'alpha'],
+      ['Replayed', 'oea'],
+    ]);
+    expect(lines.filter((line) => line.startsWith('  stolen by the pmap'))).toHaveLength(2);
   });
 
   test('replays every recording of a folder, a line for each', async () => {

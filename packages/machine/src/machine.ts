@@ -46,6 +46,8 @@ export interface MachineOptions {
   readonly port: Port;
   /** Bytes of RAM, a multiple of the page size; 64 MB if not given. */
   readonly memory?: number;
+  /** Bytes at the end of RAM that UVM does not manage, for devices to show (a frame buffer); none if not given. */
+  readonly deviceMemory?: number;
   /** 1 if not given. */
   readonly cpus?: number;
   /** Decides what runs when, and how long the disk's arm takes; 1 if not given. */
@@ -99,6 +101,8 @@ export class Machine {
   readonly md: MachineDependent;
   readonly events: EventStream = new EventStream();
   readonly memory: PhysicalMemory;
+  /** Where the memory begins that is devices' own: the end of RAM if there is none. */
+  readonly deviceMemory: Pa;
   readonly disk: Disk;
   readonly fs: FileSystem;
   readonly profile: ProfileName;
@@ -148,6 +152,10 @@ export class Machine {
     this.scheduler = new Scheduler(this.random);
     this.processes = this.#processes;
     this.memory = new PhysicalMemory(options.memory ?? 64 << 20, pageSize);
+    const reserved = options.deviceMemory ?? 0;
+    if (reserved < 0 || reserved % pageSize !== 0 || reserved >= this.memory.size)
+      throw new RangeError(`device memory is whole pages of RAM, given ${reserved} bytes`);
+    this.deviceMemory = this.memory.size - reserved;
     const taken = new BootMemory(port.name, this.memory);
     this.md = port.boot({
       memory: this.memory,
@@ -160,7 +168,7 @@ export class Machine {
     this.uvm = new Uvm({
       memory: this.memory,
       md: this.md,
-      segments: [{ start: taken.close(), end: this.memory.size }],
+      segments: [{ start: taken.close(), end: this.deviceMemory }],
       events: this.events,
       wakeup: (channel) => this.scheduler.wakeup(channel),
       ...given('colours', options.colours),

@@ -1,8 +1,14 @@
 import { EFAULT, EPERM, type Errno, type Va } from '@uvmkit/pmap';
-import { type Sleeping, spaceFree, spaceShare, uvmIo } from '@uvmkit/uvm-core';
+import {
+  kernelRead,
+  kernelWrite,
+  type Sleeping,
+  spaceFree,
+  spaceShare,
+  uvmIo,
+} from '@uvmkit/uvm-core';
 import type { Context } from './context.ts';
 import { copyin, copyout } from './copy.ts';
-import { readKernel, writeKernel } from './kernel-copy.ts';
 import { OpenFile } from './open-file.ts';
 import type { Process } from './process.ts';
 import { failed, type SyscallResult, succeeded } from './result.ts';
@@ -20,7 +26,6 @@ import { failed, type SyscallResult, succeeded } from './result.ts';
  * @returns EFAULT if the target is ending; otherwise what uvm_io answered
  */
 export function* processMemory(
-  context: Context,
   target: Process,
   va: Va,
   buffer: Uint8Array,
@@ -31,10 +36,13 @@ export function* processMemory(
   if (target.exiting || space.refs < 1) return { error: EFAULT, done: 0 };
   // The target may end meanwhile: its space must not.
   spaceShare(space);
-  const moved = yield* uvmIo(uvm, space.map, va, buffer.length, (kernelVa, done, length) => {
+  function* move(kernelVa: Va, done: number, length: number): Sleeping<Errno> {
     const part = buffer.subarray(done, done + length);
-    return write ? writeKernel(context, kernelVa, part) : readKernel(context, kernelVa, part);
-  });
+    const error = yield* write ? kernelWrite(uvm, kernelVa, part) : kernelRead(uvm, kernelVa, part);
+    // A kernel copy that faults in vain says no more than that.
+    return error === 0 ? 0 : EFAULT;
+  }
+  const moved = yield* uvmIo(uvm, space.map, va, buffer.length, move);
   if (write && moved.done > 0) uvm.pmap.procwr?.(space.pmap, va, moved.done);
   yield* spaceFree(uvm, space);
   return moved;
@@ -55,7 +63,7 @@ export function* copyBetween(
 ): Sleeping<SyscallResult> {
   const buffer = write ? yield* copyin(context, va, length) : new Uint8Array(length);
   if (typeof buffer === 'number') return failed(buffer);
-  const { error, done } = yield* processMemory(context, target, at, buffer, write);
+  const { error, done } = yield* processMemory(target, at, buffer, write);
   if (done === 0) return error === 0 ? succeeded(0) : failed(error);
   if (write) return succeeded(done);
   const copied = yield* copyout(context, va, buffer.subarray(0, done));

@@ -72,14 +72,14 @@ export function* ptrace(
   switch (request) {
     case PT_READ_I:
     case PT_READ_D: {
-      const { error, done } = yield* processMemory(context, target, addr, bytes, false);
+      const { error, done } = yield* processMemory(target, addr, bytes, false);
       if (error !== 0 || done < WORD) return failed(error === 0 ? EINVAL : error);
       return succeeded(view.getUint32(0, littleEndian));
     }
     case PT_WRITE_I:
     case PT_WRITE_D: {
       view.setUint32(0, data, littleEndian);
-      const { error, done } = yield* processMemory(context, target, addr, bytes, true);
+      const { error, done } = yield* processMemory(target, addr, bytes, true);
       return error !== 0 || done < WORD ? failed(error === 0 ? EINVAL : error) : succeeded(0);
     }
     case PT_CONTINUE:

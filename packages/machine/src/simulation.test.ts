@@ -1,5 +1,6 @@
 import { alpha } from '@uvmkit/pmap-alpha';
 import { i386 } from '@uvmkit/pmap-i386';
+import { checkUvm } from '@uvmkit/uvm-core';
 import { describe, expect, it } from 'vitest';
 import { PORTS } from '../test/ports.ts';
 import { storm, type Wreckage } from '../test/storm.ts';
@@ -17,6 +18,21 @@ describe.each(PORTS)('a simulated day on %s', (_, port) => {
       expect(world.checked).toBeGreaterThan(1000);
       expect(world.end()).toEqual({ free: 0, wired: 0, amaps: 0, anons: 0 });
     });
+});
+
+describe.each(PORTS)('a day with too little memory on %s', (_, port) => {
+  it('leaves every process reading what it should, UVM sound after every step, and no page lost', () => {
+    const world = new World(port(), 11, true);
+    const { uvm } = world.machine;
+    for (let step = 0; step < 60; step++) {
+      world.step();
+      expect(checkUvm(uvm)).toEqual([]);
+    }
+    expect(uvm.exp.pgswapout).toBeGreaterThan(100);
+    expect(uvm.exp.pgswapin).toBeGreaterThan(100);
+    expect(world.end()).toEqual({ free: 0, wired: 0, amaps: 0, anons: 0 });
+    expect(uvm.exp.swpginuse).toBe(0);
+  });
 });
 
 const NOTHING: Wreckage = {

@@ -1,5 +1,6 @@
 import type { Port } from '@uvmkit/pmap';
-import { MAP_ANON, MAP_PRIVATE, MAP_SHARED, MS_SYNC } from '@uvmkit/uvm-core';
+import { MAP_ANON, MAP_PRIVATE, MAP_SHARED, MS_SYNC, SWAP_ON } from '@uvmkit/uvm-core';
+import type { DiskOptions } from '../src/disk.ts';
 import { Machine } from '../src/machine.ts';
 import type { Process } from '../src/process.ts';
 import { Random } from '../src/random.ts';
@@ -23,6 +24,17 @@ interface Actor {
 }
 
 const FILE_PAGES = 12;
+/** Bytes that the hog uses. */
+const HOG = 5 << 20;
+
+interface Hog {
+  readonly process: Process;
+  readonly start: number;
+  /** How far it has come in this round, bytes. */
+  at: number;
+  /** Rounds done: what every page holds that this round has not reached. */
+  round: number;
+}
 
 /** Processes that act at random, and the model of what they must see. */
 export class World {
@@ -33,10 +45,14 @@ export class World {
   readonly #actors: Actor[] = [];
   readonly #page: number;
   readonly #file: Cell[];
+  #hog: Hog | null = null;
   readonly #boot: { free: number; nfreeanon: number };
 
-  constructor(port: Port, seed: number) {
-    this.machine = new Machine({ port, memory: 16 << 20, seed });
+  /** @param pressure with a quarter of the memory, and a process that uses more than all of it, so that everything goes to swap now and then */
+  constructor(port: Port, seed: number, pressure = false) {
+    const speed = { seek: 1000, rotation: 1000, transfer: 10 };
+    const memory = pressure ? 4 << 20 : 16 << 20;
+    this.machine = new Machine({ port, memory, seed, disk: speed });
     this.#random = new Random(seed * 7919);
     this.#page = port.layout.pageSize;
     const { exp } = this.machine.uvm;
@@ -46,6 +62,31 @@ export class World {
     this.#file.forEach((cell, i) => (bytes[i * this.#page] = cell.value));
     this.machine.fs.create('f', bytes);
     this.#actors.push({ process: this.machine.spawn(), pages: new Map() });
+    if (pressure) this.#startHog(speed);
+  }
+
+  /** Has a process go through 5 MB again and again, and swap to go with it. */
+  #startHog(speed: Partial<DiskOptions>): void {
+    const disk = this.machine.addDisk({ ...speed, size: 32 << 20 });
+    this.machine.addPartition('/dev/sd1b', disk);
+    const process = this.machine.spawn({ superuser: true });
+    this.#ok(process.sys.swapctl(SWAP_ON, '/dev/sd1b'));
+    const start = this.#ok(process.sys.mmap(0, HOG, 3, MAP_ANON | MAP_PRIVATE));
+    this.#hog = { process, start, at: 0, round: 0 };
+  }
+
+  /** The hog's next 256 KB: what it stored there the last time must be there still. */
+  #feed(hog: Hog): void {
+    const end = hog.at + (256 << 10);
+    for (; hog.at < end; hog.at += this.#page) {
+      const va = hog.start + hog.at;
+      if (hog.process.load32(va) !== hog.round) throw new Error(`the hog lost a page at ${hog.at}`);
+      hog.process.store32(va, hog.round + 1);
+      this.checked++;
+    }
+    if (hog.at < HOG) return;
+    hog.at = 0;
+    hog.round++;
   }
 
   /** One act of one process. */
@@ -64,12 +105,14 @@ export class World {
       () => this.#exit(actor),
     ];
     acts[this.#random.below(acts.length)]!();
+    if (this.#hog !== null) this.#feed(this.#hog);
     for (const other of this.#actors) this.#check(other);
   }
 
   /** Ends everything; what is missing then. */
   end(): { free: number; wired: number; amaps: number; anons: number } {
     for (const { process } of this.#actors) process.sys.exit();
+    this.#hog?.process.sys.exit();
     this.machine.run();
     const { exp, amaps } = this.machine.uvm;
     const cached = this.machine.fs.lookup('f')!.vnode.npages;
@@ -77,7 +120,8 @@ export class World {
       free: this.#boot.free - exp.free - cached,
       wired: exp.wired,
       amaps: amaps.size,
-      anons: this.#boot.nfreeanon - exp.nfreeanon,
+      // Each slot of swap brings an anon with it.
+      anons: this.#boot.nfreeanon + exp.swpages - exp.nfreeanon,
     };
   }
 

@@ -23,8 +23,9 @@ export interface Booted {
   readonly pmap: OeaMachine['pmap'];
 }
 
+/** Boots one that counts its wired mappings, so that a test sees which there are. */
 export function boot(options: OeaOptions = {}, bare: BareOptions = {}): Booted {
-  const machine = bootBare(oea({ ptegs: 1024, ...options }), bare);
+  const machine = bootBare(oea({ ptegs: 1024, wiredCount: 'exact', ...options }), bare);
   const { md } = machine;
   if (!(md instanceof OeaMachine)) throw new TypeError('the OEA port boots an OeaMachine');
   return { machine, md, pmap: md.pmap };

@@ -1,8 +1,8 @@
 /** What a 4xx port may be told. */
 export interface Ibm4xxOptions {
   /**
-   * `exact`, the default: `wiredCount` is the number of wired mappings, counted as later revisions
-   * did. `none`: always 0; ibm4xx/pmap.c of 2001 had no notion of it.
+   * `none`, the default: `wiredCount` is always 0; ibm4xx/pmap.c of 2001 had no notion of it. `exact`:
+   * the number of wired mappings, as later revisions have it.
    */
   readonly wiredCount?: 'exact' | 'none';
   /**

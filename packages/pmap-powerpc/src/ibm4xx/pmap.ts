@@ -239,7 +239,7 @@ export class Ibm4xxPmap implements Pmap {
   }
 
   private countWired(pmap: PmapId, wired: boolean, by: number): void {
-    if (wired && this.options.wiredCount !== 'none') this.wired[pmap]! += by;
+    if (wired && this.options.wiredCount === 'exact') this.wired[pmap]! += by;
   }
 
   /** The slot for an address, its table made if need be; `NO_PA` if memory is short. */

@@ -14,9 +14,9 @@ export interface OeaOptions {
   /** The processor, `604` if not given. Only that one can be one of several CPUs. */
   readonly model?: OeaModel;
   /**
-   * `exact`, the default: `wiredCount` is the number of wired mappings. `authentic`: as both
-   * revisions counted, who looked for the flag in the PTE, where the same bit is M: only unwire
-   * changes the count, downwards.
+   * `authentic`, the default: `wiredCount` as both revisions counted, who looked for the flag in the
+   * PTE, where the same bit is M: only unwire changes the count, downwards. `exact`: the number of
+   * wired mappings, as later revisions have it.
    */
   readonly wiredCount?: 'exact' | 'authentic';
   /**

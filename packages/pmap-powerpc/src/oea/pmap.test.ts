@@ -465,7 +465,7 @@ describe('any sequence of pmap calls', () => {
     'keeps counts, rights, wiring and C right %s',
     (_name, options) => {
       const property = fc.property(steps(3, addresses.length, 6), (sequence) => {
-        const standIn = new StandIn(oea({ ptegs: 1024, ...options }), {
+        const standIn = new StandIn(oea({ ptegs: 1024, wiredCount: 'exact', ...options }), {
           addresses,
           pages: 6,
           maps: 3,

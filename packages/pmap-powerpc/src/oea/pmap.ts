@@ -133,7 +133,7 @@ export class OeaPmap implements Pmap {
     this.vsids = new VsidBitmap(options.pmaps ?? 32768);
     this.keepsWired = options.revision === '1.8';
     this.syncsFirstMapping = options.revision === '1.8';
-    this.countsWired = options.wiredCount !== 'authentic';
+    this.countsWired = options.wiredCount === 'exact';
     this.protectTakesWrite = options.protect === 'authentic';
     this.mapPoolPage = parts.memory.size <= SEGMENT_LENGTH ? (pa) => pa : null;
   }

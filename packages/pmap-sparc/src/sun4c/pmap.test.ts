@@ -1,6 +1,5 @@
 import {
   ACCESS_USER,
-  bootBare,
   ENOMEM,
   FAULT,
   NO_PA,
@@ -8,7 +7,6 @@ import {
   PMAP_KERNEL,
   PMAP_WIRED,
   STEAL_CONTEXT,
-  STEAL_PMEG,
   TRAP_BAD_ADDRESS,
   TRAP_FAULT,
   TRAP_SETTLED,
@@ -16,74 +14,32 @@ import {
   VM_FAULT_PROTECT,
   VM_PROT_EXECUTE,
   VM_PROT_NONE,
-  VM_PROT_READ,
   VM_PROT_WRITE,
-  type BareMachine,
-  type BareOptions,
 } from '@uvmkit/pmap';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { PMAP_NC, PMAP_OBIO } from './pmap.ts';
-import { sun4c, Sun4cMachine, type Sun4cOptions } from './port.ts';
 import { PG_NC, PG_W } from './pte.ts';
-
-const R = VM_PROT_READ;
-const RW = VM_PROT_READ | VM_PROT_WRITE;
-const LOAD = VM_PROT_READ | ACCESS_USER;
-const STORE = VM_PROT_WRITE | ACCESS_USER;
-const NONE_LEFT = Number.POSITIVE_INFINITY;
-
-let bare: BareMachine;
-let md: Sun4cMachine;
-
-function boot(options: Sun4cOptions = {}, machine: BareOptions = {}): void {
-  bare = bootBare(sun4c(options), machine);
-  if (!(bare.md instanceof Sun4cMachine)) throw new TypeError('not a sun4c');
-  md = bare.md;
-}
-
-/** What was stolen so far: map and what. */
-function watchSteals(): [number, number][] {
-  const steals: [number, number][] = [];
-  bare.events.watch((name, pmap, _, what) => {
-    if (name === 'pmap.steal') steals.push([pmap, what]);
-  });
-  return steals;
-}
-
-/** An access as the machine makes it: tried again as long as the pmap settles the fault. Counts the refills. */
-let refills = 0;
-function access(va: number, how: number): number {
-  for (;;) {
-    const pa = md.mmus[0].translate(va, how);
-    if (pa !== FAULT) return pa;
-    if (md.trap(0) !== TRAP_SETTLED) return FAULT;
-    refills++;
-  }
-}
-
-function load(va: number, how = LOAD): number {
-  const pa = access(va, how);
-  return pa === FAULT ? FAULT : md.mmus[0].dataCache.load(va, pa, 4);
-}
-
-function store(va: number, value: number, how = STORE): void {
-  const pa = access(va, how);
-  expect(pa).not.toBe(FAULT);
-  md.mmus[0].dataCache.store(va, pa, 4, value);
-}
-
-function userMap(): number {
-  const pmap = md.pmap.create();
-  md.pmap.activate(pmap);
-  return pmap;
-}
-
-/** The PTE that the hardware has for `va` in the current context. */
-const pteAt = (va: number): number => md.mmus[0].getPte(va);
+import {
+  R,
+  RW,
+  LOAD,
+  STORE,
+  NONE_LEFT,
+  bare,
+  md,
+  boot,
+  watchSteals,
+  counted,
+  access,
+  load,
+  store,
+  userMap,
+  pteAt,
+} from '../../test/sun4c-boot.ts';
 
 beforeEach(() => {
   boot();
-  refills = 0;
+  counted.refills = 0;
 });
 
 describe('enter', () => {
@@ -114,9 +70,9 @@ describe('enter', () => {
     md.pmap.enter(pmap, 0x3000, pages[1]!, RW, 0);
     expect(md.mmus[0].context).not.toBe(0);
     md.pmap.activate(pmap);
-    refills = 0;
+    counted.refills = 0;
     expect([access(0x2000, STORE), access(0x3000, STORE)]).toEqual(pages);
-    expect(refills).toBe(0);
+    expect(counted.refills).toBe(0);
     md.mmus[0].context = 0;
     expect(md.mmus[0].translate(0x3000, R)).toBe(FAULT);
     md.pmap.activate(other);
@@ -174,234 +130,6 @@ describe('enter', () => {
   });
 });
 
-describe('a PMEG that is taken', () => {
-  // PMEG 0 is the kernel's image, the last is the invalid one: two are left.
-  beforeEach(() => boot({ pmegs: 4 }));
-
-  it('W1: comes back on the next touch, with U and M kept by the page and no fault for UVM', () => {
-    boot({ pmegs: 3 });
-    const steals = watchSteals();
-    const a = userMap();
-    const pa = bare.takePage();
-    md.pmap.enter(a, 0x1000, pa, RW, PMAP_WIRED);
-    store(0x1000, 5);
-    expect(pteAt(0x1000) >>> 24).toBe(0xc3);
-    const b = userMap();
-    md.pmap.enter(b, 0x4_0000, bare.takePage(), RW, 0);
-    load(0x4_0000);
-    expect(steals).toEqual([[a, STEAL_PMEG]]);
-    expect([md.pmap.isModified(pa), md.pmap.isReferenced(pa)]).toEqual([true, true]);
-    md.pmap.activate(a);
-    expect(pteAt(0x1000)).toBe(0);
-    refills = 0;
-    store(0x1000, 6);
-    expect(refills).toBe(1);
-    expect(pteAt(0x1000) >>> 24).toBe(0xc3);
-    expect(md.pmap.wiredCount(a)).toBe(0);
-  });
-
-  it('is the one loaded longest ago, however much it was used since', () => {
-    const steals = watchSteals();
-    const pmap = userMap();
-    for (const va of [0x1000, 0x4_1000, 0x8_1000]) md.pmap.enter(pmap, va, bare.takePage(), RW, 0);
-    load(0x1000);
-    load(0x4_1000);
-    load(0x1000);
-    load(0x8_1000);
-    expect(steals).toEqual([[pmap, STEAL_PMEG]]);
-    refills = 0;
-    load(0x4_1000);
-    expect(refills).toBe(0);
-    load(0x1000);
-    expect(refills).toBe(1);
-  });
-
-  it('of a map without context is written back through context 0, which keeps no trace of it', () => {
-    boot({ pmegs: 3, contexts: 2 });
-    const a = userMap();
-    const pa = bare.takePage();
-    md.pmap.enter(a, 0x1000, pa, RW, 0);
-    store(0x1000, 5);
-    const b = userMap();
-    md.pmap.enter(b, 0x1000, bare.takePage(), RW, 0);
-    load(0x1000);
-    expect(md.pmap.isModified(pa)).toBe(true);
-    expect(md.pmap.extract(a, 0x1000)).toBe(pa);
-    md.mmus[0].context = 0;
-    expect(md.mmus[0].getSegmap(0)).toBe(2);
-  });
-
-  it('is never a kernel’s: with all of them locked a user’s refill panics, and kernel enters answer ENOMEM', () => {
-    const pmap = userMap();
-    md.pmap.enter(pmap, 0x1000, bare.takePage(), RW, 0);
-    md.pmap.kenterPa(0xf100_0000, bare.takePage(), RW);
-    load(0x1000);
-    // The second kernel segment takes the user's PMEG.
-    expect(md.pmap.enter(PMAP_KERNEL, 0xf200_0000, bare.takePage(), RW, 0)).toBe(0);
-    expect(md.mmus[0].translate(0x1000, LOAD)).toBe(FAULT);
-    expect(() => md.trap(0)).toThrow('me_alloc: all pmegs gone');
-    const pa = bare.takePage();
-    expect(md.pmap.enter(PMAP_KERNEL, 0xf300_0000, pa, RW, PMAP_CANFAIL)).toBe(ENOMEM);
-    expect(md.pmap.residentCount(PMAP_KERNEL)).toBe(1);
-    expect(() => md.pmap.enter(PMAP_KERNEL, 0xf300_0000, pa, RW, 0)).toThrow(
-      'me_alloc: all pmegs gone',
-    );
-    expect(() => md.pmap.kenterPa(0xf300_0000, pa, RW)).toThrow('me_alloc: all pmegs gone');
-    // One kernel segment less, and the user goes on.
-    md.pmap.kremove(0xf100_0000, 4096);
-    expect(md.mmus[0].translate(0x1000, LOAD)).toBe(FAULT);
-    expect(md.trap(0)).toBe(TRAP_SETTLED);
-  });
-
-  it('W5: goes free with the last page of a kernel segment, from every context', () => {
-    const pmap = userMap();
-    const pa = bare.takePage();
-    md.pmap.enter(PMAP_KERNEL, 0xf100_0000, pa, RW, PMAP_WIRED);
-    expect(access(0xf100_0000, VM_PROT_WRITE)).toBe(pa);
-    md.pmap.remove(PMAP_KERNEL, 0xf100_0000, 0xf100_1000);
-    for (const context of [0, 1, 2]) {
-      md.mmus[0].context = context;
-      expect(md.mmus[0].getSegmap(0xf100_0000)).toBe(3);
-    }
-    md.pmap.activate(pmap);
-    expect(md.mmus[0].translate(0xf100_0000, R)).toBe(FAULT);
-    expect(md.pmap.isModified(pa)).toBe(true);
-    const steals = watchSteals();
-    for (const va of [0x1000, 0x4_1000]) {
-      md.pmap.enter(pmap, va, bare.takePage(), RW, 0);
-      load(va);
-    }
-    expect(steals).toEqual([]);
-    md.pmap.kenterPa(0xf100_0000, pa, RW);
-    expect(steals).toEqual([[pmap, STEAL_PMEG]]);
-  });
-
-  it.each([
-    ['removed', true],
-    ['stolen', false],
-  ])('shows the kernel none of the entries that a user had in it (%s)', (_, remove) => {
-    boot({ pmegs: 3 });
-    const pmap = userMap();
-    for (let page = 0; page < 64; page++) md.pmap.enter(pmap, page * 4096, bare.takePage(), RW, 0);
-    load(0);
-    if (remove) md.pmap.remove(pmap, 0, 64 * 4096);
-    md.pmap.kenterPa(0xf100_0000, bare.takePage(), RW);
-    for (let page = 1; page < 64; page++)
-      expect(md.mmus[0].translate(0xf100_0000 + page * 4096, R)).toBe(FAULT);
-  });
-});
-
-describe('wiring in 2001', () => {
-  const wired = PMAP_WIRED | RW;
-
-  it('counts what enter was told, the first page of a segment excepted, and never down again', () => {
-    const pmap = userMap();
-    const [a, b] = [bare.takePage(), bare.takePage()];
-    const counts: number[] = [];
-    const note = (): number => counts.push(md.pmap.wiredCount(pmap));
-    md.pmap.enter(pmap, 0x1000, a, RW, wired);
-    note();
-    md.pmap.enter(pmap, 0x2000, b, RW, wired);
-    note();
-    md.pmap.enter(pmap, 0x2000, b, RW, wired);
-    note();
-    md.pmap.unwire(pmap, 0x1000);
-    md.pmap.unwire(pmap, 0x2000);
-    note();
-    md.pmap.enter(pmap, 0x2000, a, RW, wired);
-    note();
-    md.pmap.remove(pmap, 0x1000, 0x3000);
-    note();
-    md.pmap.enter(pmap, 0x2000, b, RW, 0);
-    md.pmap.enter(pmap, 0x2000, b, RW, 0);
-    note();
-    expect(counts).toEqual([0, 1, 2, 2, 2, 2, 1]);
-    expect(md.pmap.counters.uselessChangewire).toBe(2);
-    md.pmap.enter(PMAP_KERNEL, 0xf100_0000, a, RW, wired);
-    md.pmap.enter(PMAP_KERNEL, 0xf100_1000, b, RW, wired);
-    expect(md.pmap.wiredCount(PMAP_KERNEL)).toBe(0);
-  });
-
-  it('W4: a wired page of a segment without a PMEG goes without the hardware being touched', () => {
-    boot({ pmegs: 3 });
-    const pmap = userMap();
-    const [a, b] = [bare.takePage(), bare.takePage()];
-    md.pmap.enter(pmap, 0x1000, a, RW, PMAP_WIRED);
-    md.pmap.enter(pmap, 0x2000, b, RW, 0);
-    store(0x1000, 1);
-    md.pmap.kenterPa(0xf100_0000, bare.takePage(), RW);
-    const flushes = md.mmus[0].stats.pageFlushes;
-    md.pmap.pageProtect(a, VM_PROT_NONE);
-    expect(md.mmus[0].stats.pageFlushes).toBe(flushes);
-    expect(md.pmap.extract(pmap, 0x1000)).toBe(NO_PA);
-    expect(md.pmap.extract(pmap, 0x2000)).toBe(b);
-    expect([md.pmap.isModified(a), md.pmap.isReferenced(a)]).toEqual([true, true]);
-    expect(md.pmap.residentCount(pmap)).toBe(1);
-  });
-
-  it('unwire of what is not wired, not there or in the hole only counts', () => {
-    const pmap = userMap();
-    for (const va of [0x1000, 0x3000_0000, 0xefff_f000]) md.pmap.unwire(pmap, va);
-    expect([md.pmap.counters.uselessChangewire, bare.printed]).toEqual([3, []]);
-  });
-});
-
-describe('late wiring', () => {
-  beforeEach(() => boot({ wiring: 'late', pmegs: 4 }));
-
-  it('counts exactly, the kernel’s too', () => {
-    const pmap = userMap();
-    const pages = [0, 1, 2].map(() => bare.takePage());
-    const expectWired = (count: number): void => expect(md.pmap.wiredCount(pmap)).toBe(count);
-    pages.forEach((pa, index) => md.pmap.enter(pmap, 0x1000 * (index + 1), pa, RW, PMAP_WIRED));
-    expectWired(3);
-    md.pmap.enter(pmap, 0x1000, pages[0]!, RW, 0);
-    expectWired(2);
-    md.pmap.enter(pmap, 0x2000, pages[0]!, RW, PMAP_WIRED);
-    expectWired(2);
-    md.pmap.unwire(pmap, 0x2000);
-    md.pmap.unwire(pmap, 0x2000);
-    md.pmap.unwire(pmap, 0x3000_0000);
-    expectWired(1);
-    expect(md.pmap.counters.uselessChangewire).toBe(2);
-    md.pmap.pageProtect(pages[2]!, VM_PROT_NONE);
-    expectWired(0);
-    md.pmap.enter(PMAP_KERNEL, 0xf100_0000, pages[0]!, RW, PMAP_WIRED);
-    expect(md.pmap.wiredCount(PMAP_KERNEL)).toBe(1);
-    md.pmap.remove(PMAP_KERNEL, 0xf100_0000, 0xf100_1000);
-    expect(md.pmap.wiredCount(PMAP_KERNEL)).toBe(0);
-  });
-
-  it.each([
-    ['wired before its segment was loaded', true],
-    ['wired after', false],
-  ])('keeps the PMEG of a page %s, until the last is unwired', (_, before) => {
-    const steals = watchSteals();
-    const pmap = userMap();
-    const pa = bare.takePage();
-    if (!before) {
-      md.pmap.enter(pmap, 0x1000, pa, RW, 0);
-      load(0x1000);
-    }
-    md.pmap.enter(pmap, 0x1000, pa, RW, PMAP_WIRED);
-    load(0x1000);
-    for (const va of [0x4_0000, 0x8_0000, 0xc_0000]) {
-      md.pmap.enter(pmap, va, bare.takePage(), RW, 0);
-      load(va);
-    }
-    expect(steals).toHaveLength(2);
-    refills = 0;
-    load(0x1000);
-    expect(refills).toBe(0);
-    md.pmap.unwire(pmap, 0x1000);
-    load(0x4_0000);
-    load(0x8_0000);
-    refills = 0;
-    load(0x1000);
-    expect(refills).toBe(1);
-  });
-});
-
 describe('contexts', () => {
   it('are stolen by a rover, and come back with the segments that are still loaded', () => {
     boot({ contexts: 3 });
@@ -418,12 +146,12 @@ describe('contexts', () => {
       [1, STEAL_CONTEXT],
       [2, STEAL_CONTEXT],
     ]);
-    refills = 0;
+    counted.refills = 0;
     for (const [index, pmap] of maps.entries()) {
       md.pmap.activate(pmap);
       expect(load(0x1000)).toBe(100 + index);
     }
-    expect(refills).toBe(0);
+    expect(counted.refills).toBe(0);
   });
 
   it('of a destroyed map leave nothing in the cache for the next owner', () => {
