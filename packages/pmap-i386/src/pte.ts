@@ -61,7 +61,7 @@ export const PGEX_P = 0x01;
 export const PGEX_W = 0x02;
 /** Bit of a page fault's error code: the CPU was in user mode. */
 export const PGEX_U = 0x04;
-/** Bit of a page fault's error code: a reserved bit was set in a present entry (Pentium and later). */
+/** Bit of a page fault's error code: an entry that is present has a bit set that must be 0 (from the Pentium on). */
 export const PGEX_RSVD = 0x08;
 
 /** An entry, field by field. */
