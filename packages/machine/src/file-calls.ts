@@ -109,9 +109,9 @@ function install({ process }: Context, opened: OpenFile): SyscallResult {
 }
 
 /** pipe(2) and socketpair(2): two ends, each of which reads what is written to the other. */
-export function pipe(context: Context): PairResult {
+export function pipe(context: Context, lends: boolean): PairResult {
   const { process } = context;
-  const [first, second] = makePipe(process.machine);
+  const [first, second] = makePipe(process.machine, lends);
   const value = install(context, first);
   const other = value.error === 0 ? install(context, second) : value;
   if (other.error === 0) return { ...value, second: other.value };

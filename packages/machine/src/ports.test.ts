@@ -1,5 +1,5 @@
 import { KernelPanic } from '@uvmkit/pmap';
-import { MAP_ANON, MAP_PRIVATE, MAP_SHARED, MS_SYNC } from '@uvmkit/uvm-core';
+import { checkUvm, MAP_ANON, MAP_PRIVATE, MAP_SHARED, MS_SYNC } from '@uvmkit/uvm-core';
 import { describe, expect, it } from 'vitest';
 import { PORTS } from '../test/ports.ts';
 import { Machine } from './machine.ts';
@@ -135,5 +135,27 @@ describe.each(PORTS)('a machine of %s', (_, port) => {
     for (let i = 0; i < 16; i++)
       for (let thread = 0; thread < 4; thread++)
         expect(process.load32(va + i * pageSize + 4 * thread)).toBe(8);
+  });
+
+  it('lends the pages of a write to a socket: the reader finds what they held then', () => {
+    const machine = boot();
+    const process = machine.spawn();
+    const { pageSize } = machine.md.port.layout;
+    const va = anon(process, 4 * pageSize);
+    const { value: left, second: right } = process.sys.socketpair();
+    process.writeBytes(va, new Uint8Array(pageSize).fill(1));
+    expect(process.sys.write(left, va, pageSize).value).toBe(pageSize);
+    expect(machine.uvm.lentPages.size).toBe(1);
+    process.writeBytes(va, new Uint8Array(pageSize).fill(2));
+    expect(process.sys.read(right, va + 2 * pageSize, 2 * pageSize).value).toBe(pageSize);
+    expect(process.readBytes(va + 2 * pageSize, pageSize)).toEqual(
+      new Uint8Array(pageSize).fill(1),
+    );
+    expect(process.load8(va)).toBe(2);
+    expect(process.sys.write(left, va, pageSize).value).toBe(pageSize);
+    process.sys.close(right);
+    expect(machine.uvm.lentPages.size).toBe(0);
+    expect(machine.uvm.exp.wired).toBe(0);
+    expect(checkUvm(machine.uvm)).toEqual([]);
   });
 });

@@ -200,15 +200,15 @@ export abstract class SystemCalls implements Context {
   *pipe(): Sleeping<files.PairResult> {
     return yield* this.enter(
       SYS.pipe,
-      immediately(() => files.pipe(this)),
+      immediately(() => files.pipe(this, false)),
     );
   }
 
-  /** Likewise: NetBSD's pipes and its stream sockets are alike here. */
+  /** Likewise, but whole pages are lent to the kernel instead of copied. */
   *socketpair(): Sleeping<files.PairResult> {
     return yield* this.enter(
       SYS.socketpair,
-      immediately(() => files.pipe(this)),
+      immediately(() => files.pipe(this, true)),
     );
   }
 
