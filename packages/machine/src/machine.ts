@@ -17,6 +17,7 @@ import {
   Uvm,
   Vmspace,
   type WaitChannel,
+  type WiringPolicy,
 } from '@uvmkit/uvm-core';
 import { AccessPath } from './access.ts';
 import { BlockMap } from './blocks.ts';
@@ -62,6 +63,8 @@ export interface MachineOptions {
   readonly colours?: number;
   /** See `UvmOptions`. */
   readonly quirks?: Partial<Quirks>;
+  /** What mlock(2) does; as the commit of 31 December 2001 has it if not given. */
+  readonly wiring?: WiringPolicy;
   readonly disk?: Partial<DiskOptions>;
   /** Whether there is a page daemon, from boot on; true if not given. Without it running out of memory is a panic. */
   readonly pageDaemon?: boolean;
@@ -174,6 +177,7 @@ export class Machine {
       ...given('colours', options.colours),
       ...given('faultAhead', options.faultAhead),
       ...given('quirks', options.quirks),
+      ...given('wiring', options.wiring),
     });
     this.shm = new SharedMemory(this.uvm);
     this.kernelSpace = new Vmspace(this.uvm.kernelMap);
@@ -401,11 +405,6 @@ export class Machine {
       this.scheduler.forget(channel, sleeper);
       throw new DeadlockError(channel);
     }
-  }
-
-  /** Lets the page daemon run if it has been woken: it goes before everyone else. */
-  runDaemon(): void {
-    while (this.uvm.daemon?.signalled === true && this.turn());
   }
 
   /** Puts a sleeper to sleep. */

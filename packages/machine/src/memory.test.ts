@@ -11,6 +11,7 @@ import {
   MS_ASYNC,
   MS_INVALIDATE,
   MS_SYNC,
+  wirePolicy,
 } from '@uvmkit/uvm-core';
 import { describe, expect, it } from 'vitest';
 import { Machine, type MachineOptions } from './machine.ts';
@@ -193,6 +194,15 @@ describe('locked memory', () => {
       'uvm_fault_unwire_locked: unwiring non-wired memory',
     );
     expect(machine.panic?.state).toMatchObject({ va: va + PAGE });
+  });
+
+  it('of a private file mapping is the file’s own page under the policy before the commit', () => {
+    const { machine, process, va } = withFile(MAP_PRIVATE, 8, { wiring: wirePolicy });
+    process.sys.mprotect(va, PAGE, 1);
+    const before = machine.uvm.exp.anonpages;
+    expect(process.sys.mlock(va, PAGE).error).toBe(0);
+    expect(machine.uvm.exp.anonpages).toBe(before);
+    expect(process.sys.munlock(va, PAGE).error).toBe(0);
   });
 
   it('of a private file mapping is the process’ own page since the commit of December 2001', () => {
