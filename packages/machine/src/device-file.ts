@@ -1,5 +1,5 @@
-import { EIO, ENODEV, type Va } from '@uvmkit/pmap';
-import type { Sleeping } from '@uvmkit/uvm-core';
+import { EIO, ENODEV, type Errno, type Va } from '@uvmkit/pmap';
+import type { MappableDevice, MappableDeviceFile, Sleeping } from '@uvmkit/uvm-core';
 import type { Context } from './context.ts';
 import { copyin, copyout } from './copy.ts';
 import type { Device } from './device.ts';
@@ -9,15 +9,33 @@ import { failed, type SyscallResult, succeeded } from './result.ts';
 
 const CHUNK = 64 * 1024;
 
+/** What UVM knows each device by, however often it is opened. */
+const MAPPABLE: WeakMap<Device, MappableDevice> = new WeakMap();
+
+/** The device as UVM maps it; null if it has no d_mmap. */
+function mappableDevice(device: Device): MappableDevice | null {
+  if (device.mmap === undefined) return null;
+  let known = MAPPABLE.get(device);
+  if (known === undefined) {
+    known = { name: 'device', mmap: (offset, prot) => device.mmap?.(offset, prot) ?? -1 };
+    MAPPABLE.set(device, known);
+  }
+  return known;
+}
+
 /** An open character device. */
 export class OpenDevice extends OpenFile {
-  override readonly isZeroes: boolean;
-  override readonly device: Device;
+  readonly device: Device;
 
   constructor(device: Device, flags: number) {
     super(flags);
     this.device = device;
-    this.isZeroes = device.zeroes === true;
+  }
+
+  override mappable(): MappableDeviceFile | Errno {
+    const device = this.device.zeroes === true ? 'zero' : mappableDevice(this.device);
+    if (device === null) return ENODEV;
+    return { device, readable: this.readable, writable: this.writable, immutable: false };
   }
 
   override *read(

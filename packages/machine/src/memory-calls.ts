@@ -32,7 +32,6 @@ import {
 } from '@uvmkit/uvm-core';
 import type { Context } from './context.ts';
 import { copyout } from './copy.ts';
-import { mapDevice } from './device-map.ts';
 import { failed, type SyscallResult } from './result.ts';
 
 /*
@@ -66,12 +65,7 @@ export function* mmap(
     return failed(rules.mmapOutside);
   if (isFile) {
     const open = process.descriptors.get(fd);
-    if (open?.device?.mmap !== undefined)
-      return yield* mapDevice(context, open, addr, length, prot, flags, offset);
-    if (open?.isZeroes === true) {
-      flags |= MAP_ANON;
-      fd = -1;
-    } else if (open !== null && open.file !== null) {
+    if (open !== null && open.file !== null) {
       if (offset >= 0 && !Number.isSafeInteger(offset + size)) return failed(rules.mmapOverflow);
       if (rules.mmapNeedsRead && !open.readable) return failed(EACCES);
     }

@@ -1,7 +1,6 @@
 import { EINVAL, ENODEV, type Errno, ESPIPE, type Va } from '@uvmkit/pmap';
-import type { MappableFile, Sleeping } from '@uvmkit/uvm-core';
+import type { MappableDeviceFile, MappableFile, Sleeping } from '@uvmkit/uvm-core';
 import type { Context } from './context.ts';
-import type { Device } from './device.ts';
 import type { File } from './file.ts';
 import { failed, type SyscallResult } from './result.ts';
 
@@ -30,10 +29,6 @@ export abstract class OpenFile {
   readonly append: boolean;
   /** The regular file, or null. */
   readonly file: File | null = null;
-  /** The character device, or null. */
-  readonly device: Device | null = null;
-  /** Whether it is /dev/zero, which is mapped as anonymous memory. */
-  readonly isZeroes: boolean = false;
   /** Where the next read or write begins, bytes. */
   offset = 0;
   /** Descriptors that refer to it. */
@@ -73,7 +68,7 @@ export abstract class OpenFile {
   protected abstract close(): void;
 
   /** What mmap(2) sees of it; ENODEV if it cannot be mapped. */
-  mappable(): MappableFile | Errno {
+  mappable(): MappableFile | MappableDeviceFile | Errno {
     return ENODEV;
   }
 

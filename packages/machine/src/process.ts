@@ -15,6 +15,7 @@ import {
 } from '@uvmkit/pmap';
 import {
   type Caller,
+  type MappableDeviceFile,
   type MappableFile,
   type Sleeping,
   type Vmspace,
@@ -137,7 +138,7 @@ export class Process implements Caller, Context {
     else this.machine.md.currentCpu = this.cpu.number;
   }
 
-  mappable(fd: number): MappableFile | Errno {
+  mappable(fd: number): MappableFile | MappableDeviceFile | Errno {
     return this.descriptors.get(fd)?.mappable() ?? EBADF;
   }
 

@@ -151,6 +151,19 @@ describe('looking an address up', () => {
     expect(index.floor(4 * 8192)!.start).toBe(3 * 8192);
   });
 
+  it('sees the gap that opens where one chunk of the index meets the next', () => {
+    // Far more entries than a chunk holds, without a gap; every gap is measured before each removal.
+    const count = 1000;
+    for (let gone = 1; gone < count - 1; gone++) {
+      const index = new EntryIndex(4096);
+      for (let i = 0; i < count; i++) index.insert(new MapEntry(i * 4096, (i + 1) * 4096));
+      const first = index.floor(0)!;
+      expect(index.gapFrom(first, 4096, count * 4096)).toBeNull();
+      index.remove(index.floor(gone * 4096)!);
+      expect(index.gapFrom(first, 4096, count * 4096)!.end).toBe(gone * 4096);
+    }
+  });
+
   it('knows the index through insertion in any order, removal and the widest gap, as a sorted array does', () => {
     fc.assert(
       fc.property(
