@@ -38,6 +38,29 @@ describe.each(PORTS)('a machine of %s', (_, port) => {
     expect(process.load8(va + 4 * pageSize - 1)).toBe(0);
   });
 
+  it('takes words over a page boundary apart into the bytes of both pages, wherever those lie', () => {
+    const machine = boot();
+    const process = machine.spawn();
+    const { pageSize, littleEndian } = machine.md.port.layout;
+    const va = anon(process, 2 * pageSize);
+    // The upper page is touched first, so that the two are not neighbours in memory.
+    process.store8(va + pageSize, 0);
+    anon(process, pageSize);
+    process.store8(va, 0);
+    const word = (bytes: Uint8Array): number =>
+      (littleEndian ? bytes.toReversed() : bytes).reduce((sum, byte) => sum * 256 + byte, 0);
+    for (let at = va + pageSize - 9; at <= va + pageSize + 1; at++) {
+      for (let i = -1; i < 9; i++) process.store8(at + i, 0x31 + i);
+      const bytes = Uint8Array.from({ length: 8 }, (_, i) => 0x31 + i);
+      expect(process.load16(at)).toBe(word(bytes.subarray(0, 2)));
+      expect(process.load32(at)).toBe(word(bytes.subarray(0, 4)));
+      process.store32(at, word(Uint8Array.of(0xc1, 0xc2, 0xc3, 0xc4)));
+      process.store16(at + 4, word(Uint8Array.of(0xd1, 0xd2)));
+      const stored = Array.from({ length: 8 }, (_, i) => process.load8(at - 1 + i));
+      expect(stored).toEqual([0x30, 0xc1, 0xc2, 0xc3, 0xc4, 0xd1, 0xd2, 0x37]);
+    }
+  });
+
   it('keeps parent and child apart after fork, and shares what is shared', () => {
     const machine = boot();
     const parent = machine.spawn();
