@@ -32,14 +32,15 @@ export function readJson<T>(path: string): T {
   return JSON.parse(readFileSync(new URL(path, root), 'utf8')) as T;
 }
 
-/** Every project in `packages/` or `tools/`, by name. */
+/** Every project in `packages/` that is published, or every one in `tools/`, by name. */
 export function projects(parent: 'packages' | 'tools'): Project[] {
   return readdirSync(new URL(`${parent}/`, root))
     .toSorted()
     .map((name) => ({
       folder: `${parent}/${name}`,
       manifest: readJson<Manifest>(`${parent}/${name}/package.json`),
-    }));
+    }))
+    .filter(({ manifest }) => parent === 'tools' || manifest.private !== true);
 }
 
 /** The floor that a project's tags put it on, or undefined for a tool. */
