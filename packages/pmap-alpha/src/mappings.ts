@@ -44,10 +44,14 @@ export class Mappings {
   private readonly shootdown: Shootdown;
   private readonly events: EventStream;
   private readonly enforceExecute: boolean;
+  private readonly diagnostic: boolean;
   private services: PmapServices | null = null;
   private hand = 0;
 
-  /** @param enforceExecute whether FOE stays on mappings without PG_EXEC */
+  /**
+   * @param enforceExecute whether FOE stays on mappings without PG_EXEC
+   * @param diagnostic a kernel with DIAGNOSTIC
+   */
   constructor(
     tables: Tables,
     spaces: SpaceTable,
@@ -55,6 +59,7 @@ export class Mappings {
     shootdown: Shootdown,
     events: EventStream,
     enforceExecute: boolean,
+    diagnostic: boolean,
   ) {
     this.tables = tables;
     this.spaces = spaces;
@@ -62,6 +67,7 @@ export class Mappings {
     this.shootdown = shootdown;
     this.events = events;
     this.enforceExecute = enforceExecute;
+    this.diagnostic = diagnostic;
   }
 
   /** Sizes the per-page arrays. */
@@ -95,6 +101,66 @@ export class Mappings {
     if ((low & PG_PVLIST) !== 0) this.pv.remove(this.pageOf(frame), space.id, va);
     if (!space.kernel) this.tables.releaseLevel3(space, page, lev3);
     return (low & PG_EXEC) !== 0;
+  }
+
+  /**
+   * Removes the mappings of pages [first, end), those that are not wired or all (pmap_do_remove). Each table is held
+   * while mappings go from it, and freed as it is let go.
+   */
+  removeRange(space: Space, first: number, end: number, wiredToo: boolean): void {
+    const { tables } = this;
+    if (!space.kernel && space.lev1 === this.spaces.kernel.lev1) return;
+    const last = Math.min(end, tables.beyond(space));
+    tables.hold(space.lev1);
+    let sync = false;
+    for (let page = first; page < last;) {
+      const lev2 = tables.level2(space, page);
+      const end2 = Math.min(last, beyondLevel2(page));
+      if (lev2 === NO_TABLE) {
+        page = end2;
+        continue;
+      }
+      tables.hold(lev2);
+      while (page < end2) {
+        const lev3 = tables.level3(lev2, page);
+        const end3 = Math.min(end2, beyondLevel3(page));
+        if (lev3 !== NO_TABLE) {
+          tables.hold(lev3);
+          if (this.removeFrom(space, lev3, page, end3, wiredToo)) sync = true;
+          tables.releaseLevel3(space, page, lev3);
+        }
+        page = end3;
+      }
+      tables.releaseLevel2(space, page - 1, lev2);
+    }
+    tables.releaseLevel1(space);
+    if (sync) this.cpus.syncIstream(space);
+  }
+
+  /** Removes the mappings of [page, end), which one level-3 table maps. Whether any was executable. */
+  private removeFrom(
+    space: Space,
+    lev3: number,
+    page: number,
+    end: number,
+    wiredToo: boolean,
+  ): boolean {
+    const { memory } = this.tables;
+    let sync = false;
+    for (; page < end; page++) {
+      const at = entry3(lev3, page);
+      const low = memory.readLe32(at);
+      if ((low & PG_V) === 0 || ((low & PG_WIRED) !== 0 && !wiredToo)) continue;
+      if (space.kernel && this.diagnostic && (low & PG_PVLIST) === 0) {
+        if (this.pageOf(memory.readLe32(at + 4)) >= 0) {
+          throw new KernelPanic('pmap_remove: managed page without PG_PVLIST', {
+            va: page * PAGE_SIZE,
+          });
+        }
+      }
+      if (this.remove(space, page, lev3, false)) sync = true;
+    }
+    return sync;
   }
 
   /** Removes every mapping of a page that is not wired, and wired ones too if so told. */

@@ -132,7 +132,7 @@ export class AlphaPmap implements Pmap {
     if (space === null) return;
     if (space.resident > 0) {
       if (this.diagnostic) this.parts.print('pmap_destroy: pmap still contains valid mappings!');
-      this.removeRange(space, 0, USEG_END / PAGE_SIZE, true);
+      this.mappings.removeRange(space, 0, USEG_END / PAGE_SIZE, true);
       this.shootdown.complete();
     }
     this.spaces.delete(space);
@@ -242,74 +242,13 @@ export class AlphaPmap implements Pmap {
   private removeFromSpace(space: Space, start: Va, end: Va): void {
     checkAligned(start, end);
     checkRange(space, start, end, 'pmap_remove');
-    this.removeRange(space, start / PAGE_SIZE, end / PAGE_SIZE, true);
+    this.mappings.removeRange(space, start / PAGE_SIZE, end / PAGE_SIZE, true);
     this.shootdown.finish();
   }
 
   /** Whether the map may have a mapping of its own at an address. */
   private owns(space: Space, va: Va): boolean {
-    return va >= (space.kernel ? K1SEG : 0) && va / PAGE_SIZE < this.beyond(space);
-  }
-
-  /** The first page that the map cannot have mapped itself: beyond it lies the VPT, or nothing. */
-  private beyond(space: Space): number {
-    return (space.kernel ? this.tables.kernelEnd : USEG_END) / PAGE_SIZE;
-  }
-
-  /** pmap_do_remove: each table is held while mappings go from it, and freed as it is let go. */
-  private removeRange(space: Space, first: number, end: number, wiredToo: boolean): void {
-    const tables = this.tables;
-    if (!space.kernel && space.lev1 === this.spaces.kernel.lev1) return;
-    const last = Math.min(end, this.beyond(space));
-    tables.hold(space.lev1);
-    let sync = false;
-    for (let page = first; page < last;) {
-      const lev2 = tables.level2(space, page);
-      const end2 = Math.min(last, beyondLevel2(page));
-      if (lev2 === NO_TABLE) {
-        page = end2;
-        continue;
-      }
-      tables.hold(lev2);
-      while (page < end2) {
-        const lev3 = tables.level3(lev2, page);
-        const end3 = Math.min(end2, beyondLevel3(page));
-        if (lev3 !== NO_TABLE) {
-          tables.hold(lev3);
-          if (this.removeFrom(space, lev3, page, end3, wiredToo)) sync = true;
-          tables.releaseLevel3(space, page, lev3);
-        }
-        page = end3;
-      }
-      tables.releaseLevel2(space, page - 1, lev2);
-    }
-    tables.releaseLevel1(space);
-    if (sync) this.cpus.syncIstream(space);
-  }
-
-  /** Removes the mappings of [page, end), which one level-3 table maps. Whether any was executable. */
-  private removeFrom(
-    space: Space,
-    lev3: number,
-    page: number,
-    end: number,
-    wiredToo: boolean,
-  ): boolean {
-    let sync = false;
-    for (; page < end; page++) {
-      const at = entry3(lev3, page);
-      const low = this.memory.readLe32(at);
-      if ((low & PG_V) === 0 || ((low & PG_WIRED) !== 0 && !wiredToo)) continue;
-      if (space.kernel && this.diagnostic && (low & PG_PVLIST) === 0) {
-        if (this.mappings.pageOf(this.memory.readLe32(at + 4)) >= 0) {
-          throw new KernelPanic('pmap_remove: managed page without PG_PVLIST', {
-            va: page * PAGE_SIZE,
-          });
-        }
-      }
-      if (this.mappings.remove(space, page, lev3, false)) sync = true;
-    }
-    return sync;
+    return va >= (space.kernel ? K1SEG : 0) && va / PAGE_SIZE < this.tables.beyond(space);
   }
 
   protect(id: PmapId, start: Va, end: Va, prot: Prot): void {
@@ -323,7 +262,7 @@ export class AlphaPmap implements Pmap {
     if ((prot & VM_PROT_WRITE) !== 0 && !execLost) return;
     checkAligned(start, end);
     checkRange(space, start, end, 'pmap_protect');
-    const last = Math.min(end / PAGE_SIZE, this.beyond(space));
+    const last = Math.min(end / PAGE_SIZE, this.tables.beyond(space));
     for (let page = start / PAGE_SIZE; page < last;) {
       const lev2 = this.tables.level2(space, page);
       if (lev2 === NO_TABLE) {
@@ -453,8 +392,19 @@ export class AlphaPmap implements Pmap {
     if (space.kernel) return;
     if (this.events.watched) this.events.emit('pmap.collect', id);
     const wiredToo = this.options.collectWired === 'removes';
-    this.removeRange(space, 0, USEG_END / PAGE_SIZE, wiredToo);
+    this.mappings.removeRange(space, 0, USEG_END / PAGE_SIZE, wiredToo);
     this.shootdown.finish();
+  }
+
+  forget(id: PmapId, start: Va, end: Va): number {
+    const space = this.spaces.get(id);
+    if (this.events.watched) this.events.emit('pmap.forget', id, start, end);
+    checkAligned(start, end);
+    checkRange(space, start, end, 'pmap_forget');
+    const before = space.resident;
+    this.mappings.removeRange(space, start / PAGE_SIZE, end / PAGE_SIZE, false);
+    this.shootdown.finish();
+    return before - space.resident;
   }
 
   /**

@@ -81,7 +81,15 @@ class AlphaMachine implements MachineDependent {
     const cpus = new Cpus(mmus, spaces.kernel, memory, pcbs);
     const shootdown = new Shootdown(cpus, events, settings.shootdown, settings.deferred);
     const tables = new Tables(memory, spaces, cpus, shootdown, events, settings.kernelTables);
-    const mappings = new Mappings(tables, spaces, cpus, shootdown, events, settings.enforceExecute);
+    const mappings = new Mappings(
+      tables,
+      spaces,
+      cpus,
+      shootdown,
+      events,
+      settings.enforceExecute,
+      boot.diagnostic,
+    );
     this.port = port;
     this.mmus = mmus;
     this.#cpus = cpus;

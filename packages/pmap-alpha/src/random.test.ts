@@ -57,6 +57,11 @@ const step: fc.Arbitrary<(m: Model) => void> = fc.oneof(
         m.clear(p, mod),
   ),
   map.map((n) => (m: Model) => m.collect(n)),
+  fc.tuple(map, range).map(
+    ([n, [s, e]]) =>
+      (m: Model) =>
+        m.forget(n, s, e),
+  ),
   map.map((n) => (m: Model) => m.replace(n)),
   fc.tuple(fc.constantFrom(...KVAS), page, fc.boolean()).map(
     ([at, p, enter]) =>

@@ -11,7 +11,7 @@ import type { Cpus } from './cpus.ts';
 import { PG_ASM, PG_KRE, PG_KWE, PG_TABLE, PG_V, pteNumber } from './pte.ts';
 import type { Shootdown } from './shootdown.ts';
 import type { Space, SpaceTable } from './space.ts';
-import { K1SEG, PAGE_SIZE, VPTBASE } from './vmparam.ts';
+import { K1SEG, PAGE_SIZE, USEG_END, VPTBASE } from './vmparam.ts';
 
 /** No table; no page for one. */
 export const NO_TABLE = -1;
@@ -128,6 +128,11 @@ export class Tables {
   /** From here on table pages come from UVM. */
   init(services: PmapServices): void {
     this.services = services;
+  }
+
+  /** The first page that the map cannot have mapped itself: beyond it lies the VPT, or nothing. */
+  beyond(space: Space): number {
+    return (space.kernel ? this.kernelEnd : USEG_END) / PAGE_SIZE;
   }
 
   /** References to a table page. */

@@ -105,6 +105,15 @@ export class Model {
     for (const [va, mapping] of this.maps[map]!) if (!mapping.wired) this.maps[map]!.delete(va);
   }
 
+  forget(map: number, start: number, end: number): void {
+    const forgotten = this.a.pmap.forget(this.ids[map]!, start, end);
+    const mine = this.maps[map]!;
+    const due = [...mine].filter(([va, { wired }]) => va >= start && va < end && !wired);
+    for (const [va] of due) mine.delete(va);
+    if (!this.lossy) assert.equal(forgotten, due.length);
+    assert.equal(this.a.pmap.forget(PMAP_KERNEL, KVA, 0), 0);
+  }
+
   kernelMapping(va: number, page: number, enter: boolean): void {
     if (enter) {
       this.a.pmap.kenterPa(va, this.pages[page]!, RW);

@@ -34,7 +34,13 @@ import {
   PG_u,
   pteFrame,
 } from './pte.ts';
-import { PMAP_REMOVE_ALL, PMAP_REMOVE_SKIPWIRED, removePage, removeRange } from './removal.ts';
+import {
+  MAPPED_MANAGED,
+  PMAP_REMOVE_ALL,
+  PMAP_REMOVE_SKIPWIRED,
+  removePage,
+  removeRange,
+} from './removal.ts';
 import { Space } from './space.ts';
 import type { PmapState } from './state.ts';
 import { Thief } from './steal.ts';
@@ -429,6 +435,17 @@ export class I386Pmap implements Pmap {
     const skip = state.options.collectWired === 'removes' ? PMAP_REMOVE_ALL : PMAP_REMOVE_SKIPWIRED;
     removeRange(state, space, VM_MIN_ADDRESS, VM_MAX_ADDRESS, skip);
     state.settle();
+  }
+
+  /** Without the kernel's unmanaged mappings: nothing tells those of `enter` from those of {@link kenterPa}. */
+  forget(pmap: PmapId, start: Va, end: Va): number {
+    const state = this.#state;
+    const space = state.space(pmap);
+    if (state.events.watched) state.events.emit('pmap.forget', pmap, start, end);
+    const need = state.isKernel(space) ? MAPPED_MANAGED : PG_V;
+    const forgotten = removeRange(state, space, start, end, PMAP_REMOVE_SKIPWIRED, need);
+    state.settle();
+    return forgotten;
   }
 
   /** Empty in 2001; with the option `deferred`, where every flush happens. */

@@ -8,6 +8,8 @@ import { NBPD, NBPG, pdei, PDSLOT_PTE } from './vmparam.ts';
 export const PMAP_REMOVE_ALL = 0;
 /** PMAP_REMOVE_SKIPWIRED: not those. */
 export const PMAP_REMOVE_SKIPWIRED: number = PG_W;
+/** PTEs of managed mappings. In the kernel's map nothing else tells what `enter` made from what `kenterPa` did. */
+export const MAPPED_MANAGED: number = PG_V | PG_PVLIST;
 
 /** Zeroes a valid PTE with all that it was counted in. What it said of the page is the caller's to keep. */
 function zap(state: PmapState, space: Space, va: Va, at: Pa, opte: number): void {
@@ -39,6 +41,8 @@ export function removePte(state: PmapState, space: Space, va: Va, at: Pa, opte: 
  * itself, which would free itself as one of its tables.
  *
  * @param skip PTEs with any of these bits stay: {@link PMAP_REMOVE_ALL}, {@link PMAP_REMOVE_SKIPWIRED}
+ * @param need PTEs without all of these bits stay: PG_V, or {@link MAPPED_MANAGED}
+ * @returns the mappings removed
  */
 export function removeRange(
   state: PmapState,
@@ -46,31 +50,44 @@ export function removeRange(
   start: Va,
   end: Va,
   skip: number,
-): void {
+  need: number = PG_V,
+): number {
+  let removed = 0;
   state.window.open(space);
   for (let va = start; va < end;) {
     const slot = pdei(va);
     const blockEnd = Math.min(end, (slot + 1) * NBPD);
-    if (slot !== PDSLOT_PTE) removeBlock(state, space, va, blockEnd, skip);
+    if (slot !== PDSLOT_PTE) removed += removeBlock(state, space, va, blockEnd, skip, need);
     va = blockEnd;
   }
   state.window.close();
+  return removed;
 }
 
 /** The part of the range that one page table maps. */
-function removeBlock(state: PmapState, space: Space, start: Va, end: Va, skip: number): void {
+function removeBlock(
+  state: PmapState,
+  space: Space,
+  start: Va,
+  end: Va,
+  skip: number,
+  need: number,
+): number {
   const { memory } = state;
   const slot = pdei(start);
   const user = !state.isKernel(space);
   let at = state.pteAddress(space, start);
-  if (at < 0) return;
+  if (at < 0) return 0;
+  let removed = 0;
   for (let va = start; va < end; va += NBPG, at += 4) {
     const opte = memory.readLe32(at);
-    if ((opte & PG_V) === 0 || (opte & skip) !== 0) continue;
+    if ((opte & (need | skip)) !== need) continue;
     removePte(state, space, va, at, opte);
+    removed++;
     if (user && space.wireCounts[slot] === 1) break;
   }
   if (user) state.freeTableIfEmpty(space, slot);
+  return removed;
 }
 
 /**

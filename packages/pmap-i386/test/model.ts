@@ -18,7 +18,7 @@ import { allowed } from './oracle.ts';
 import { boot, type Rig } from './rig.ts';
 import type { I386Options } from '../src/options.ts';
 import { PG_RW, PG_V, PG_W, PG_u, pteFrame } from '../src/pte.ts';
-import { KERNBASE, NBPD, NBPG } from '../src/vmparam.ts';
+import { KERNBASE, NBPD, NBPG, VM_MAX_KERNEL_ADDRESS } from '../src/vmparam.ts';
 
 const PAGES: readonly Pa[] = [0x100000, 0x101000, 0x102000, 0x103000];
 const USER_VAS: readonly Va[] = [0, NBPG, 5 * NBPG, NBPD - NBPG, NBPD, 2 * NBPD];
@@ -111,9 +111,32 @@ export class Model {
       case 15:
         this.#renew(a % MAPS);
         break;
+      case 16:
+        this.#forget(map, USER_VAS, va, va + NBPG * (1 + (d & 1) * 1024));
+        break;
+      case 17:
+        this.#forget(PMAP_KERNEL, MANAGED_KVAS, KERNBASE, VM_MAX_KERNEL_ADDRESS);
+        break;
       default:
         this.access(md.currentCpu, kind % 4 === 0 ? kva : va, kind % 2 === 0, (d & 1) !== 0);
     }
+  }
+
+  /** What is not wired goes, and nothing else does. */
+  #forget(map: PmapId, vas: readonly Va[], start: Va, end: Va): void {
+    const { bare, pmap } = this.rig;
+    const ptes = vas.map((va) => pteOf(bare, map, va));
+    const kernel = KENTER_KVAS.map((va) => pteOf(bare, PMAP_KERNEL, va));
+    const due = vas.map(
+      (va, index) => va >= start && va < end && (ptes[index]! & (PG_V | PG_W)) === PG_V,
+    );
+    assert.equal(pmap.forget(map, start, end), due.filter(Boolean).length);
+    for (const [index, va] of vas.entries())
+      assert.equal(pteOf(bare, map, va), due[index]! ? 0 : ptes[index]);
+    assert.deepEqual(
+      KENTER_KVAS.map((va) => pteOf(bare, PMAP_KERNEL, va)),
+      kernel,
+    );
   }
 
   /** A process dies, and another takes its place. */

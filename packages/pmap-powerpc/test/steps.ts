@@ -45,6 +45,10 @@ export function steps(maps: number, addresses: number, pages: number): fc.Arbitr
       weight: 1,
     },
     {
+      arbitrary: fc.record({ op: fc.constant('forget' as const), map, from: va, to: va }),
+      weight: 1,
+    },
+    {
       arbitrary: fc.record({
         op: fc.constant('protect' as const),
         map,

@@ -40,6 +40,7 @@ interface Mapping {
 export type Step =
   | { op: 'enter'; map: number; va: number; page: number; prot: number; flags: number }
   | { op: 'remove'; map: number; from: number; to: number }
+  | { op: 'forget'; map: number; from: number; to: number }
   | { op: 'protect'; map: number; from: number; to: number; prot: number }
   | { op: 'pageProtect'; page: number; prot: number }
   | { op: 'unwire'; map: number; va: number }
@@ -102,6 +103,15 @@ export class StandIn {
         pmap.remove(this.maps[step.map]!, start, end);
         for (const va of this.#mappings[step.map]!.keys())
           if (va >= start && va < end) this.#mappings[step.map]!.delete(va);
+        pmap.update(this.maps[step.map]!);
+        break;
+      }
+      case 'forget': {
+        const [start, end] = this.#range(step.from, step.to);
+        const mine = this.#mappings[step.map]!;
+        const due = [...mine].filter(([va, { wired }]) => va >= start && va < end && !wired);
+        this.#same('forget', pmap.forget(this.maps[step.map]!, start, end), due.length);
+        for (const [va] of due) mine.delete(va);
         pmap.update(this.maps[step.map]!);
         break;
       }

@@ -1,6 +1,8 @@
 /**
  * Which pages of a segment are wired: 64 bits a segment, as `sg_wiremap` of NetBSD's later sparc pmap (after 2003).
- * Only the `late` wiring uses it; the pmap of 2001 keeps no such thing.
+ *
+ * The pmap of 2001 keeps no such thing. With its wiring nothing looks at it but `Pmap.forget`, which 2001 had not
+ * either and which must know what to leave alone.
  */
 export class WireMap {
   /** Wired pages of each segment (`sg_nwired`). */

@@ -17,6 +17,7 @@ export type EventName =
   | 'pmap.clearModify'
   | 'pmap.clearReference'
   | 'pmap.collect'
+  | 'pmap.forget'
   | 'pmap.update'
   | 'pmap.steal'
   | 'pte.write'
@@ -100,6 +101,7 @@ export const EVENTS: Readonly<Record<EventName, readonly string[]>> = {
   'pmap.clearModify': ['pa', 'was'],
   'pmap.clearReference': ['pa', 'was'],
   'pmap.collect': ['pmap'],
+  'pmap.forget': ['pmap', 'start', 'end'],
   'pmap.update': ['pmap'],
   'pmap.steal': ['pmap', 'va', 'what', 'which'],
   'pte.write': ['pmap', 'va', 'old', 'new'],

@@ -144,6 +144,20 @@ export interface Pmap {
   /** Advice to give memory back. MAY forget any mapping that is not wired; MUST keep wired ones. */
   collect(pmap: PmapId): void;
 
+  /**
+   * Forgets every mapping in the range that {@link enter} made and that is not wired: what {@link collect} may do, this does, to
+   * the last one. It is {@link remove} but for what stays: wired mappings, and those of {@link kenterPa}. Of the kernel's map
+   * unmanaged ones MAY stay as well (not every port can tell a device page that `enter` mapped from one of `kenterPa`).
+   *
+   * MAY be called between any two operations, for any map, active or not, with any range of its addresses: UVM must
+   * notice nothing but faults. Referenced and modified are saved. Tables that are left empty go where `remove` lets them
+   * go. No CPU uses a forgotten mapping any more when it returns, or, where flushes are deferred, from the next {@link update} on.
+   * Not of pmap(9): the forgetful design of the wiring problem needs it, and whoever wants to try UVM's promise.
+   *
+   * @returns the mappings forgotten
+   */
+  forget(pmap: PmapId, start: Va, end: Va): number;
+
   /** Makes everything deferred for this map visible to every CPU before it returns. */
   update(pmap: PmapId): void;
 

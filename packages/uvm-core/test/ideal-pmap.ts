@@ -339,6 +339,18 @@ export class IdealPmap implements Pmap {
     for (const [va, pte] of this.table(pmap)) if (!pte.wired) this.#drop(pmap, va);
   }
 
+  forget(pmap: PmapId, start: Va, end: Va): number {
+    this.#count('forget');
+    const table = this.table(pmap);
+    const before = table.size;
+    for (const va of this.#range(pmap, start, end)) {
+      if (table.get(va)!.wired) continue;
+      this.#keepStale(pmap, va);
+      table.delete(va);
+    }
+    return before - table.size;
+  }
+
   update(pmap: PmapId): void {
     this.stale.delete(pmap);
   }

@@ -303,14 +303,14 @@ export class Ibm4xxPmap implements Pmap {
   private removeAt(pmap: PmapId, va: Va, late: boolean): void {
     const tte = this.clearSlot(pmap, va, late);
     if (tte === 0) return;
-    const wired = this.forget(pmap, va, (tte & TTE_PA) >>> 0);
+    const wired = this.disown(pmap, va, (tte & TTE_PA) >>> 0);
     if (wired === null) return;
     this.resident[pmap]!--;
     this.countWired(pmap, wired, -1);
   }
 
   /** Drops what is known of a mapping that `enter` made, and says whether it was wired; null for one of kenterPa. */
-  private forget(pmap: PmapId, va: Va, pa: Pa): boolean | null {
+  private disown(pmap: PmapId, va: Va, pa: Pa): boolean | null {
     const page = this.pageIndex(pa);
     if (page < 0) {
       const wired = this.devices.get(mappingKey(pmap, va));
@@ -373,6 +373,27 @@ export class Ibm4xxPmap implements Pmap {
   /** Nothing: page tables stay until the map goes. */
   collect(pmap: PmapId): void {
     this.maps.get(pmap);
+  }
+
+  forget(pmap: PmapId, start: Va, end: Va): number {
+    this.maps.get(pmap);
+    if (this.events.watched) this.events.emit('pmap.forget', pmap, start, end);
+    const before = this.resident[pmap]!;
+    for (let va = start; va < end && this.resident[pmap] !== 0; va += PAGE) {
+      const slot = this.tables.slot(pmap, va);
+      if (slot === NO_PA) va = lastPage(va);
+      else if (this.isForgettable(pmap, va, this.tables.read(slot))) this.removeAt(pmap, va, true);
+    }
+    return before - this.resident[pmap]!;
+  }
+
+  /** Whether `enter` made the mapping, and made it without the wired attribute or lost it since. */
+  private isForgettable(pmap: PmapId, va: Va, tte: number): boolean {
+    if (tte === 0) return false;
+    const page = this.pageIndex((tte & TTE_PA) >>> 0);
+    if (page < 0) return this.devices.get(mappingKey(pmap, va)) === false;
+    const pv = this.pvs.find(page, pmap, va);
+    return pv !== PV_NONE && this.pvs.aux[pv] !== PV_WIRED;
   }
 
   update(pmap: PmapId): void {

@@ -325,6 +325,23 @@ export class OeaPmap implements Pmap {
     this.maps.get(pmap);
   }
 
+  /** The groups are walked, whatever the range: there are fewer of them than pages in any range worth it. */
+  forget(pmap: PmapId, start: Va, end: Va): number {
+    this.maps.get(pmap);
+    if (this.events.watched) this.events.emit('pmap.forget', pmap, start, end);
+    if (this.resident[pmap] === 0) return 0;
+    const before = this.resident[pmap]!;
+    const { ptegHead, onext, pmap: owner, vaddr } = this.pvos;
+    for (let group = 0; group < ptegHead.length; group++)
+      for (let pvo = ptegHead[group]!, next; pvo !== PVO_NONE; pvo = next) {
+        next = onext[pvo]!;
+        const va = (vaddr[pvo]! & ~(PAGE - 1)) >>> 0;
+        if (owner[pvo] !== pmap || va < start || va >= end) continue;
+        if ((vaddr[pvo]! & (PVO_MANAGED | PVO_WIRED)) === PVO_MANAGED) this.pvoRemove(pvo, true);
+      }
+    return before - this.resident[pmap]!;
+  }
+
   update(pmap: PmapId): void {
     this.maps.get(pmap);
     if (this.flusher.update(pmap) && this.events.watched) this.events.emit('pmap.update', pmap);

@@ -42,6 +42,7 @@ const step = fc.record({
     'access',
     'access',
     'clear',
+    'forget',
     'switch',
   ),
   // Mostly the same few, so that what one call leaves behind is met by the next.
@@ -136,6 +137,12 @@ describe('after random calls', () => {
               expect(pmap.clearModify(pa)).toBe(modified[page]);
               modified[page] = false;
               break;
+            case 'forget': {
+              const due = within.filter(([, mapping]) => !mapping.wired);
+              expect(pmap.forget(id, va, end)).toBe(due.length);
+              for (const [at] of due) mine.delete(at);
+              break;
+            }
             case 'switch':
               run(id);
               break;

@@ -100,8 +100,10 @@ export class SrmmuPmap implements Pmap {
   private readonly maps: SrmmuMaps;
   private readonly kernel: SrmmuMap;
   private readonly pvLimit: number;
-  /** Wired pages of each L3 table, by physical address / 256; null for the wiring of 2001. */
-  private readonly wires: WireMap | null;
+  /** Wired pages of each L3 table, by physical address / 256. */
+  private readonly wires: WireMap;
+  /** Whether `wiredCount` is exact. */
+  private readonly late: boolean;
   private services: PmapServices | null = null;
   private pv: PvTable = new PvTable(0);
   /** PV_REF4M and PV_MOD4M of each managed page: they outlive its mappings. */
@@ -119,7 +121,8 @@ export class SrmmuPmap implements Pmap {
     this.diagnostic = boot.diagnostic;
     this.kernelBase = kernelBase;
     this.pvLimit = options.pvEntries ?? Number.POSITIVE_INFINITY;
-    this.wires = options.wiring === 'late' ? new WireMap(boot.memory.size / L23_TABLE_BYTES) : null;
+    this.wires = new WireMap(boot.memory.size / L23_TABLE_BYTES);
+    this.late = options.wiring === 'late';
     this.tables = new SrmmuTables(boot.memory, mmus.length, kernelBase);
     this.maps = new SrmmuMaps(boot, mmus, cpu, this.tables, options);
     this.kernel = this.maps.kernel;
@@ -228,12 +231,7 @@ export class SrmmuPmap implements Pmap {
     }
     if (replaces) this.saveAndUnlink(map, oldPage, va, old);
     else this.countNewPage(map, l3, newTable, flags);
-    if (this.wires !== null)
-      map.wired += this.wires.set(
-        l3 / L23_TABLE_BYTES,
-        (va >>> 12) & 63,
-        (flags & PMAP_WIRED) !== 0,
-      );
+    this.setWired(map, l3, va, (flags & PMAP_WIRED) !== 0);
     if (page >= 0) this.pv.insert(page, pmap, va, 0);
     this.write(map, va, slot, old, pte);
     if (replaces) this.maps.flush(map, FLUSH_PAGE, va);
@@ -244,15 +242,21 @@ export class SrmmuPmap implements Pmap {
   private countNewPage(map: SrmmuMap, l3: Pa, newTable: boolean, flags: EnterFlags): void {
     map.resident++;
     this.tables.valid[l3 / L23_TABLE_BYTES]!++;
-    if (this.wires === null && map !== this.kernel && !newTable && flags & PMAP_WIRED) map.wired++;
+    if (!this.late && map !== this.kernel && !newTable && flags & PMAP_WIRED) map.wired++;
   }
 
   /** In 2001: up if wired, down if not, whatever it was before. */
   private countSamePage(map: SrmmuMap, l3: Pa, va: Va, flags: EnterFlags): void {
     const wired = (flags & PMAP_WIRED) !== 0;
-    if (this.wires !== null)
-      map.wired += this.wires.set(l3 / L23_TABLE_BYTES, (va >>> 12) & 63, wired);
-    else if (map !== this.kernel) map.wired += wired ? 1 : -1;
+    this.setWired(map, l3, va, wired);
+    if (!this.late && map !== this.kernel) map.wired += wired ? 1 : -1;
+  }
+
+  /** Notes whether a page is wired, which late wiring counts. Answers how the number of wired pages grew. */
+  private setWired(map: SrmmuMap, l3: Pa, va: Va, wired: boolean): number {
+    const growth = this.wires.set(l3 / L23_TABLE_BYTES, (va >>> 12) & 63, wired);
+    if (this.late) map.wired += growth;
+    return growth;
   }
 
   private changeProtection(map: SrmmuMap, va: Va, slot: Pa, old: number, pte: number): void {
@@ -299,6 +303,11 @@ export class SrmmuPmap implements Pmap {
   remove(pmap: PmapId, start: Va, end: Va): void {
     const map = this.maps.get(pmap);
     if (this.events.watched) this.events.emit('pmap.remove', pmap, start, end);
+    this.removeRange(map, start, end, false);
+  }
+
+  /** Removes the mappings of [start, end), all of them or only what may be forgotten. */
+  private removeRange(map: SrmmuMap, start: Va, end: Va, forgetting: boolean): void {
     for (let va = start; va < end;) {
       if (this.tables.findL2(map, va) === NO_PA) {
         va += NBPRG - (va % NBPRG);
@@ -306,17 +315,17 @@ export class SrmmuPmap implements Pmap {
       }
       const stop = Math.min(end, va - (va % NBPSG) + NBPSG);
       const l3 = this.tables.findL3(map, va);
-      if (l3 !== NO_PA) this.removeFrom(map, l3, va, stop);
+      if (l3 !== NO_PA) this.removeFrom(map, l3, va, stop, forgetting);
       va = stop;
     }
   }
 
-  /** Removes what one segment has in [va, end). */
-  private removeFrom(map: SrmmuMap, l3: Pa, start: Va, end: Va): void {
+  /** What one segment has of it. */
+  private removeFrom(map: SrmmuMap, l3: Pa, start: Va, end: Va, forgetting: boolean): void {
     for (let va = start; va < end; va += NBPG) {
       const slot = l3 + ((va >>> 12) & 63) * 4;
       const pte = this.memory.readBe32(slot);
-      if (!isPte(pte)) continue;
+      if (!isPte(pte) || (forgetting && !this.isForgettable(map, l3, va, pte))) continue;
       this.write(map, va, slot, pte, 0);
       if (this.saveAndUnlink(map, this.pageOf(pte), va, pte)) this.countOut(map, va, l3);
       this.maps.flushLater(map, va);
@@ -324,12 +333,17 @@ export class SrmmuPmap implements Pmap {
     this.dropTable(map, start, l3);
   }
 
+  private isForgettable(map: SrmmuMap, l3: Pa, va: Va, pte: number): boolean {
+    if (this.wires.has(l3 / L23_TABLE_BYTES, (va >>> 12) & 63)) return false;
+    const page = this.pageOf(pte);
+    return map !== this.kernel || (page >= 0 && this.pv.find(page, PMAP_KERNEL, va) !== PV_NONE);
+  }
+
   /** A mapping that `enter` made is gone from its table. */
   private countOut(map: SrmmuMap, va: Va, l3: Pa): void {
     map.resident--;
     this.tables.valid[l3 / L23_TABLE_BYTES]!--;
-    if (this.wires !== null)
-      map.wired += this.wires.set(l3 / L23_TABLE_BYTES, (va >>> 12) & 63, false);
+    this.setWired(map, l3, va, false);
   }
 
   /** Frees a user's L3 table if nothing is left in it. */
@@ -368,11 +382,9 @@ export class SrmmuPmap implements Pmap {
   unwire(pmap: PmapId, va: Va): void {
     const map = this.maps.get(pmap);
     if (this.events.watched) this.events.emit('pmap.unwire', pmap, va);
-    const l3 = this.wires === null ? NO_PA : this.tables.findL3(map, va);
-    const growth =
-      l3 === NO_PA ? 0 : this.wires!.set(l3 / L23_TABLE_BYTES, (va >>> 12) & 63, false);
-    if (growth === 0) this.counters.uselessChangewire++;
-    else map.wired += growth;
+    const l3 = this.tables.findL3(map, va);
+    const growth = l3 === NO_PA ? 0 : this.setWired(map, l3, va, false);
+    if (growth === 0 || !this.late) this.counters.uselessChangewire++;
   }
 
   extract(pmap: PmapId, va: Va): Pa {
@@ -412,6 +424,15 @@ export class SrmmuPmap implements Pmap {
 
   collect(pmap: PmapId): void {
     if (this.events.watched) this.events.emit('pmap.collect', pmap);
+  }
+
+  /** Without the kernel's unmanaged mappings: nothing tells those of `enter` from those of {@link kenterPa}. */
+  forget(pmap: PmapId, start: Va, end: Va): number {
+    const map = this.maps.get(pmap);
+    if (this.events.watched) this.events.emit('pmap.forget', pmap, start, end);
+    const before = map.resident;
+    this.removeRange(map, start, end, true);
+    return before - map.resident;
   }
 
   // Pages

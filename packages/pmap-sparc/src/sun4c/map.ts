@@ -24,12 +24,11 @@ export class Sun4cMap implements PhysicalMap {
   resident = 0;
   /** pm_stats.wired_count. */
   wired = 0;
-  /** Wired pages of each segment; null for the wiring of 2001. */
-  readonly wires: WireMap | null;
+  /** Wired pages of each segment. */
+  readonly wires: WireMap = new WireMap(NSEGMAP);
 
-  constructor(id: number, invalid: number, late: boolean) {
+  constructor(id: number, invalid: number) {
     this.id = id;
     this.pmeg = new Uint8Array(NSEGMAP).fill(invalid);
-    this.wires = late ? new WireMap(NSEGMAP) : null;
   }
 }

@@ -58,7 +58,7 @@ const step = fc.record({
       'store',
       'store',
     ] as const),
-    ...(['clear', 'forget', 'zero', 'zero', 'copy'] as const),
+    ...(['clear', 'clear reference', 'forget', 'zero', 'zero', 'copy'] as const),
   ),
   // Mostly the same few, so that what one call leaves behind is met by the next.
   map: fc.constantFrom(0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 4),
@@ -182,7 +182,13 @@ describe('after random calls', () => {
                 expect(pmap.clearModify(pa)).toBe(modified[page]);
                 modified[page] = false;
                 break;
-              case 'forget':
+              case 'forget': {
+                const due = within.filter(([, mapping]) => !mapping.wired);
+                expect(pmap.forget(id, va, end)).toBe(due.length);
+                for (const [gone] of due) mine.delete(gone);
+                break;
+              }
+              case 'clear reference':
                 pmap.clearReference(pa);
                 expect(pmap.isReferenced(pa)).toBe(false);
                 break;
@@ -233,7 +239,7 @@ function checkPmegs(md: Sun4cMachine): void {
     const map = segments.get(owner);
     const segment = pool.segment[pmeg]!;
     expect(map.pmeg[segment]).toBe(pmeg);
-    const locked = owner === PMAP_KERNEL || (map.wires !== null && map.wires.count[segment]! > 0);
+    const locked = owner === PMAP_KERNEL || (segments.late && map.wires.count[segment]! > 0);
     expect(pool.listOf(pmeg)).toBe(locked ? PMEG_LOCKED : PMEG_LRU);
     let valid = 0;
     const start = segment * 0x4_0000 + (segment < 0x800 ? 0 : 0xc000_0000);

@@ -70,7 +70,7 @@ export interface Sun4cPmapOptions {
   /** The most pv entries at once; no limit if not given. */
   readonly pvEntries?: number;
   /**
-   * `2001` (the default): nothing knows whether a mapping is wired, and `wiredCount` counts what enter was told, in
+   * `2001` (the default): nothing of 2001 knows whether a mapping is wired, and `wiredCount` counts what enter was told, in
    * the manner of December 2001. `late`: the exact count of the rewrite after 2003, under which
    * a user's segment with wired pages keeps its PMEG.
    */
@@ -240,16 +240,20 @@ export class Sun4cPmap implements Pmap {
 
   /** Notes what an enter said of wiring; `drift` is by how much the count of 2001 moves, in users' maps only. */
   private noteWired(map: Sun4cMap, va: Va, wired: boolean, drift: number): void {
-    if (map.wires !== null) this.setWired(map, segmentOf(va), va, wired);
-    else if (map !== this.kernel) map.wired += drift;
+    this.setWired(map, segmentOf(va), va, wired);
+    if (!this.segments.late && map !== this.kernel) map.wired += drift;
   }
 
-  /** Late wiring: a user's PMEG is locked while its segment has wired pages. Returns how the count grew. */
+  /**
+   * Notes whether a page is wired, and answers how the number of wired pages grew. Late wiring counts it and
+   * locks a user's PMEG while its segment has any.
+   */
   private setWired(map: Sun4cMap, segment: number, va: Va, wired: boolean): number {
-    const growth = map.wires!.set(segment, pageInSegment(va), wired);
+    const growth = map.wires.set(segment, pageInSegment(va), wired);
+    if (!this.segments.late) return growth;
     map.wired += growth;
     if (growth !== 0 && map !== this.kernel && this.segments.isLoaded(map, segment)) {
-      const list = map.wires!.count[segment]! > 0 ? PMEG_LOCKED : PMEG_LRU;
+      const list = map.wires.count[segment]! > 0 ? PMEG_LOCKED : PMEG_LRU;
       if (this.segments.pool.listOf(map.pmeg[segment]!) !== list)
         this.segments.pool.move(map.pmeg[segment]!, list);
     }
@@ -273,17 +277,20 @@ export class Sun4cPmap implements Pmap {
     if (this.events.watched) this.events.emit('pmap.remove', pmap, start, end);
     for (let va = start; va < end;) {
       const stop = segmentEnd(va, end);
-      if (this.isMapped(map, va)) this.removeFrom(map, va, stop);
+      if (this.isMapped(map, va)) this.removeFrom(map, va, stop, false);
       va = stop;
     }
   }
 
-  /** Removes what one segment has in [start, end). */
-  private removeFrom(map: Sun4cMap, start: Va, end: Va): void {
+  /** Removes what one segment has in [start, end), all of it or only what may be forgotten. */
+  private removeFrom(map: Sun4cMap, start: Va, end: Va, forgetting: boolean): void {
     const segment = segmentOf(start);
     for (let va = start; va < end; va += NBPG) {
       const pte = this.segments.readPte(map, va);
-      if (isValid(pte)) this.removePte(map, segment, va, pte, this.pages.ofPte(pte));
+      if (!isValid(pte)) continue;
+      const page = this.pages.ofPte(pte);
+      if (!forgetting || this.isForgettable(map, va, page))
+        this.removePte(map, segment, va, pte, page);
     }
     this.closeSegment(map, segment);
   }
@@ -300,7 +307,7 @@ export class Sun4cPmap implements Pmap {
     if (page >= 0 && !this.aliases.unlink(page, map, va)) return;
     this.pages.harvest(pte);
     map.resident--;
-    if (map.wires !== null) this.setWired(map, segment, va, false);
+    this.setWired(map, segment, va, false);
   }
 
   /** Gives the PMEG and the copy of a segment back if nothing is left in it. */
@@ -339,9 +346,8 @@ export class Sun4cPmap implements Pmap {
   unwire(pmap: PmapId, va: Va): void {
     const map = this.segments.get(pmap);
     if (this.events.watched) this.events.emit('pmap.unwire', pmap, va);
-    const growth =
-      map.wires === null || inHole(va) ? 0 : this.setWired(map, segmentOf(va), va, false);
-    if (growth === 0) this.counters.uselessChangewire++;
+    const growth = inHole(va) ? 0 : this.setWired(map, segmentOf(va), va, false);
+    if (growth === 0 || !this.segments.late) this.counters.uselessChangewire++;
   }
 
   extract(pmap: PmapId, va: Va): Pa {
@@ -393,6 +399,26 @@ export class Sun4cPmap implements Pmap {
 
   collect(pmap: PmapId): void {
     if (this.events.watched) this.events.emit('pmap.collect', pmap);
+  }
+
+  /** Without the kernel's unmanaged mappings: nothing tells those of `enter` from those of {@link kenterPa}. */
+  forget(pmap: PmapId, start: Va, end: Va): number {
+    const map = this.segments.get(pmap);
+    if (this.events.watched) this.events.emit('pmap.forget', pmap, start, end);
+    const before = map.resident;
+    for (let va = start; va < end;) {
+      const stop = segmentEnd(va, end);
+      if (this.isMapped(map, va)) this.removeFrom(map, va, stop, true);
+      va = stop;
+    }
+    return before - map.resident;
+  }
+
+  private isForgettable(map: Sun4cMap, va: Va, page: number): boolean {
+    if (map.wires.has(segmentOf(va), pageInSegment(va))) return false;
+    return (
+      map !== this.kernel || (page >= 0 && this.pages.pv.find(page, PMAP_KERNEL, va) !== PV_NONE)
+    );
   }
 
   update(pmap: PmapId): void {

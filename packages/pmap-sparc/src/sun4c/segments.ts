@@ -53,7 +53,8 @@ export class Sun4cSegments {
   private readonly memory: PhysicalMemory;
   private readonly events: EventStream;
   private readonly pages: Sun4cPages;
-  private readonly late: boolean;
+  /** Whether a user's PMEG is locked while its segment has wired pages, and `wiredCount` is exact. */
+  readonly late: boolean;
   private readonly kernelSegment: number;
   private readonly maps: MapTable<Sun4cMap>;
   /** Maps that were destroyed, empty, for the next that are made. */
@@ -64,7 +65,7 @@ export class Sun4cSegments {
     this.invalid = mmu.model.pmegs - 1;
     this.pool = new PmegPool(this.invalid);
     this.contexts = new ContextPool(mmu.model.contexts, 1, 16);
-    this.kernel = new Sun4cMap(PMAP_KERNEL, this.invalid, late);
+    this.kernel = new Sun4cMap(PMAP_KERNEL, this.invalid);
     this.kernel.context = 0;
     this.memory = boot.memory;
     this.events = boot.events;
@@ -98,7 +99,7 @@ export class Sun4cSegments {
   create(): Sun4cMap {
     let map = this.spare.pop();
     if (map === undefined) {
-      map = new Sun4cMap(this.maps.nextId, this.invalid, this.late);
+      map = new Sun4cMap(this.maps.nextId, this.invalid);
     } else {
       map.references = 1;
       map.wired = 0;
@@ -325,7 +326,7 @@ export class Sun4cSegments {
       const granted = prot !== VM_PROT_NONE && (this.mmu.getPte(va) & need) === (need | 0);
       return granted ? PAGEIN_HARD_FAULT : PAGEIN_NOT_HERE;
     }
-    const wired = map.wires !== null && map.wires.count[segment]! > 0;
+    const wired = this.late && map.wires.count[segment]! > 0;
     const pmeg = this.allocate(wired ? PMEG_LOCKED : PMEG_LRU, map, segment);
     const first = segmentVa(segment);
     this.mmu.setSegmap(first, pmeg);

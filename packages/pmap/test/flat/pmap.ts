@@ -208,6 +208,22 @@ export class FlatPmap implements Pmap {
 
   collect(): void {}
 
+  /** No wired ones, and of the kernel's none that no list has: `kenterPa` made those. */
+  forget(id: PmapId, start: Va, end: Va): number {
+    const map = this.maps.get(id);
+    if (this.events.watched) this.events.emit('pmap.forget', id, start, end);
+    const before = map.resident;
+    for (let va = start; va < end; va += PAGE) {
+      const at = this.slot(map, va);
+      const entry = this.memory.readLe32(at);
+      if ((entry & PTE_WIRED) !== 0) continue;
+      const page = this.pageIndex(pte.ptePage(entry));
+      const listed = page >= 0 && this.pv.find(page, id, va) !== PV_NONE;
+      if (listed || map !== this.maps.kernel) this.removeAt(map, va, at);
+    }
+    return before - map.resident;
+  }
+
   /** Nothing was deferred. */
   update(): void {}
 
