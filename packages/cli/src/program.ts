@@ -8,7 +8,7 @@ import { InputError } from './input-error.ts';
 import type { Io } from './io.ts';
 import { replayCommand, type ReplayFlags } from './replay-command.ts';
 import { addRowsCommand } from './rows-command.ts';
-import { memorySize, wholeNumber } from './values.ts';
+import { divisors, memorySize, wholeNumber } from './values.ts';
 
 /** Exit codes: every check held; some did not; the input or the command line cannot be used. */
 export const EXIT_OK = 0;
@@ -73,6 +73,12 @@ function makeProgram(io: Io, exit: (code: number) => void): Command {
       '--memory <size>',
       'RAM, such as 64M (default: 64M, more where pages are spread)',
       memorySize,
+    )
+    .option('--swap <size>', 'a disk to swap to, such as 64M (default: none)', memorySize)
+    .option(
+      '--pressure <list>',
+      'memory cut to these fractions of the working set, such as 2,4,8, with swap for all of it; each is measured first',
+      divisors,
     )
     .option('--seed <number>', 'seed of the machine', wholeNumber(2 ** 32 - 1), 1)
     .option('--no-fault-ahead', 'faults map no neighbours')

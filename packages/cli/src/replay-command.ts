@@ -1,8 +1,16 @@
-import { openRecording, replayRecording, type ReplayReport, TraceError } from '@uvmkit/replay';
+import {
+  openRecording,
+  type ReplayOptions,
+  replayRecording,
+  type ReplayReport,
+  replayUnderPressure,
+  type SurveyedRecording,
+  TraceError,
+} from '@uvmkit/replay';
 import { portsOf } from './architectures.ts';
 import type { Io } from './io.ts';
 import { InputError } from './input-error.ts';
-import { progressOn } from './progress.ts';
+import { type Progress, progressOn } from './progress.ts';
 import { defaultRecording, recordingAt, recordingsIn } from './recordings.ts';
 import { checksFailed } from './report-rows.ts';
 import { renderReports, renderSummary } from './report-text.ts';
@@ -11,6 +19,9 @@ import { renderReports, renderSummary } from './report-text.ts';
 export interface ReplayFlags {
   readonly arch?: string;
   readonly memory?: number;
+  readonly swap?: number;
+  /** What memory is divided by, in one replay each. */
+  readonly pressure?: readonly number[];
   readonly seed: number;
   readonly json: boolean;
   readonly faultAhead: boolean;
@@ -45,39 +56,79 @@ export async function replayCommand(
     });
     const name = opened.recording.headers.get('name') ?? path;
     for (const port of ports) {
-      progress.start(`${name} on ${port.name}`, opened.survey.records);
-      let outcome = 'not finished';
-      try {
-        const report = await replayRecording(opened, {
-          port,
-          ...(flags.memory === undefined ? {} : { memory: flags.memory }),
-          seed: flags.seed,
-          faultAhead: flags.faultAhead,
-          countUnmapped: flags.countUnmapped,
-          hazards: flags.hazards,
-          clock: io.clock,
-          progress: (records) => progress.update(records),
-        });
+      const options = {
+        port,
+        ...(flags.memory === undefined ? {} : { memory: flags.memory }),
+        ...(flags.swap === undefined ? {} : { swap: flags.swap }),
+        seed: flags.seed,
+        faultAhead: flags.faultAhead,
+        countUnmapped: flags.countUnmapped,
+        hazards: flags.hazards,
+        clock: io.clock,
+        progress: (records: number) => progress.update(records),
+      };
+      for await (const report of replays(opened, options, flags.pressure, (what, replay) =>
+        shown(progress, `${name} on ${port.name}${what}`, opened.survey.records, replay),
+      ))
         reports.push(report);
-        outcome = report.ok
-          ? 'every check held'
-          : `${checksFailed(report)}${report.stopped === null ? '' : ', stopped'}`;
-      } finally {
-        progress.stop(outcome);
-      }
     }
   }
   if (flags.json) io.stdout.write(`${JSON.stringify(reports, null, 2)}\n`);
   else
     io.stdout.write(
-      paths.length === 1
+      paths.length === 1 && (flags.pressure?.length ?? 1) === 1
         ? renderReports(reports, io.colors, io.stdout.columns || Infinity)
         : renderSummary(reports, io.colors),
     );
   return reports.every(({ ok }) => ok) ? 0 : 1;
 }
 
+/** Makes one replay, with its progress shown. */
+type Show = (what: string, replay: () => Promise<ReplayReport>) => Promise<ReplayReport>;
+
+/**
+ * The replays of one recording on one architecture: one, or one for each divisor of memory. These are preceded by one with
+ * plenty, which measures, and is reported only if it failed, when nothing follows.
+ */
+async function* replays(
+  opened: SurveyedRecording,
+  options: ReplayOptions,
+  pressure: readonly number[] | undefined,
+  show: Show,
+): AsyncGenerator<ReplayReport> {
+  const first = await show('', () => replayRecording(opened, options));
+  if (pressure === undefined || !first.ok) {
+    yield first;
+    return;
+  }
+  for (const divisor of pressure)
+    yield await show(`, 1/${divisor} of memory`, () =>
+      replayUnderPressure(opened, options, first, divisor),
+    );
+}
+
+async function shown(
+  progress: Progress,
+  title: string,
+  records: number,
+  replay: () => Promise<ReplayReport>,
+): Promise<ReplayReport> {
+  progress.start(title, records);
+  let outcome = 'not finished';
+  try {
+    const report = await replay();
+    outcome = report.ok
+      ? 'every check held'
+      : `${checksFailed(report)}${report.stopped === null ? '' : ', stopped'}`;
+    return report;
+  } finally {
+    progress.stop(outcome);
+  }
+}
+
 async function pathsOf(files: readonly string[], flags: ReplayFlags): Promise<string[]> {
+  if (flags.pressure !== undefined && flags.memory !== undefined)
+    throw new InputError('expected either --memory or --pressure, found both');
   if (flags.all !== undefined && files.length > 0)
     throw new InputError('expected either files or --all FOLDER, found both');
   if (flags.maps !== undefined && (files.length !== 1 || flags.all !== undefined))

@@ -97,10 +97,20 @@ export const SECTIONS: readonly Section[] = [
     rows: [
       row('page size', ({ pageSize }) => bytes(pageSize)),
       row('RAM', ({ memoryBytes }) => bytes(memoryBytes)),
+      row('swap', ({ swapBytes }) => (swapBytes === 0 ? 'none' : bytes(swapBytes))),
       counts('copies on write, pages', ({ memory }) => memory.cowCopies),
       counts('page-ins', ({ memory }) => memory.pageins),
+      row(
+        'pages swapped out and in',
+        ({ memory }) => `${count(memory.swappedOut)}, ${count(memory.swappedIn)}`,
+      ),
+      counts('freed by the page daemon', ({ memory }) => memory.reclaimed),
       row('most resident', ({ memory }) => bytes(memory.peakResidentBytes)),
       row('most page tables', ({ memory }) => bytes(memory.peakTableBytes)),
+      row(
+        'most pages in use, of these fixed',
+        ({ memory }) => `${count(memory.peakUsedPages)}, ${count(memory.peakFixedPages)}`,
+      ),
       counts('most map entries', ({ memory }) => memory.peakMapEntries),
       counts('most amaps', ({ memory }) => memory.peakAmaps),
       counts('most processes', ({ memory }) => memory.peakProcesses),

@@ -167,11 +167,20 @@ function failures(report: ReplayReport, colors: Colors): string[] {
 
 /** Several recordings, a line for each on each architecture. */
 export function renderSummary(reports: readonly ReplayReport[], colors: Colors): string {
-  const rows = table(7);
+  const rows = table(9);
   rows.push(
-    ['recording', 'arch', 'checks', 'accesses', 'faults', 'not allowed', 'real', 'accesses/s'].map(
-      (head) => colors.bold(head),
-    ),
+    [
+      'recording',
+      'arch',
+      'checks',
+      'pages',
+      'out, in',
+      'accesses',
+      'faults',
+      'not allowed',
+      'real',
+      'accesses/s',
+    ].map((head) => colors.bold(head)),
   );
   for (const report of reports) {
     const unsupported = Object.values(report.unsupported).reduce((sum, amount) => sum + amount, 0);
@@ -182,6 +191,8 @@ export function renderSummary(reports: readonly ReplayReport[], colors: Colors):
       report.ok
         ? colors.green('held')
         : colors.red(report.stopped === null ? `${count(report.mismatchCount)} failed` : 'stopped'),
+      count(report.memory.managedPages),
+      `${count(report.memory.swappedOut)}, ${count(report.memory.swappedIn)}`,
       count(report.work.records),
       count(report.faults.uvmFaults),
       count(unsupported),

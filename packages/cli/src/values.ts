@@ -25,3 +25,19 @@ export function wholeNumber(most: number): (text: string) => number {
     return value;
   };
 }
+
+/** The smallest part of its working set that a recording may be given. */
+const MOST_PRESSURE = 64;
+
+/** What memory is divided by: whole numbers such as `2,4,8`, once each. */
+export function divisors(text: string): readonly number[] {
+  const values = text.split(',').map((part) => (/^\d{1,3}$/.test(part) ? Number(part) : NaN));
+  if (
+    !values.every((value) => value >= 1 && value <= MOST_PRESSURE) ||
+    new Set(values).size !== values.length
+  )
+    throw new InvalidArgumentError(
+      `Expected whole numbers from 1 to ${MOST_PRESSURE}, each once, such as 2,4,8.`,
+    );
+  return values;
+}

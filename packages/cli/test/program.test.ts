@@ -171,6 +171,31 @@ describe('uvmkit', () => {
         expect(out).toMatch(new RegExp(`^${name} +${arch} +held`, 'm'));
   });
 
+  test('replays with memory cut to parts of the working set, a line each', async () => {
+    const { code, out, err } = await uvmkit([
+      'replay',
+      join(SHIPPED, 'forkcow.vmt.gz'),
+      '--arch',
+      'i386,oea',
+      '--pressure',
+      '2,8',
+    ]);
+    expect(code).toBe(0);
+    for (const arch of ['i386', 'oea'])
+      expect(out).toMatch(
+        new RegExp(`(^forkcow +${arch} +held +\\d+ +[1-9]\\d+, [1-9]\\d+ .*\n){2}`, 'm'),
+      );
+    expect(err).toContain('forkcow on oea, 1/8 of memory: every check held\n');
+  });
+
+  test('swaps to a disk of the size asked for', async () => {
+    const recording = join(SHIPPED, 'forkcow.vmt.gz');
+    const { code, out } = await uvmkit([recording, '--memory', '1M', '--swap', '4M']);
+    expect(code).toBe(0);
+    expect(out).toMatch(/ {2}swap +4,096 KB\n/);
+    expect(out).toMatch(/ {2}pages swapped out and in +[1-9]\d*, [1-9]\d*\n/);
+  });
+
   test('ends with 1 when a check does not hold', async () => {
     const { code, out, err } = await uvmkit([join(SHIPPED, 'locker.vmt.gz'), '--hazards']);
     expect(code).toBe(1);
@@ -251,6 +276,14 @@ describe('input that cannot be used ends with 2, one message and no trace of a s
       ['--all', join(SHIPPED, '..', 'src')],
       /expected recordings \(\*\.vmt\.gz, \*\.vmt\), found none/,
     ));
+  test('memory and a part of it', () =>
+    expectRefused(
+      ['a', '--memory', '1M', '--pressure', '2'],
+      /expected either --memory or --pressure, found both/,
+    ));
+  test.each(['0', '65', '2,2', '2,', 'x', '1.5'])('a part of memory such as 1/%s', (list) =>
+    expectRefused(['a', '--pressure', list], /Expected whole numbers from 1 to 64, each once/),
+  );
   test('files and a folder', () =>
     expectRefused(['a', '--all', 'b'], /expected either files or --all FOLDER, found both/));
   test('a window for a page-level recording', () =>

@@ -10,6 +10,9 @@ export interface Peaks {
   mapEntries: number;
   amaps: number;
   processes: number;
+  usedPages: number;
+  /** Pages that cannot be written out or dropped: tables, kernel memory, what is locked. */
+  fixedPages: number;
 }
 
 /**
@@ -37,6 +40,8 @@ export class Census {
     mapEntries: 0,
     amaps: 0,
     processes: 0,
+    usedPages: 0,
+    fixedPages: 0,
   };
   readonly #machine: Machine;
   readonly #unwatch: () => void;
@@ -74,8 +79,19 @@ export class Census {
       case 'io.start':
         this.transfers++;
         return;
+      case 'page.alloc':
+        this.#samplePages();
+        return;
       default:
     }
+  }
+
+  #samplePages(): void {
+    const { exp, pages } = this.#machine.uvm;
+    const { peaks } = this;
+    const fixed = pages.tablePages + pages.kernelPages + exp.wired;
+    peaks.fixedPages = Math.max(peaks.fixedPages, fixed);
+    peaks.usedPages = Math.max(peaks.usedPages, exp.npages - exp.free);
   }
 
   /** Looks at how much there is now. Called before anything takes some of it away. */
@@ -93,6 +109,7 @@ export class Census {
       tables += pmap.tableBytes(space.pmap);
       entries += space.map.nentries;
     }
+    this.#samplePages();
     const { peaks } = this;
     peaks.residentBytes = Math.max(peaks.residentBytes, resident * memory.pageSize);
     peaks.tableBytes = Math.max(peaks.tableBytes, tables);

@@ -16,6 +16,7 @@ export {
   replayRecording,
   type SurveyedRecording,
 } from './replay.ts';
+export { replayUnderPressure } from './pressure.ts';
 export type { ReplayReport } from './report.ts';
 export { TraceError, TracePlace } from './trace-error.ts';
 export { readVmtrace } from './vmtrace-reader.ts';

@@ -48,6 +48,8 @@ export interface ReplayOptions {
    * recorded page gets a larger one.
    */
   readonly memory?: number;
+  /** Bytes of a disk to swap to, a multiple of the port's page size; no swap if not given or 0. */
+  readonly swap?: number;
   /** 1 if not given. */
   readonly seed?: number;
   /** Whether faults map resident neighbours; true if not given. */
@@ -90,6 +92,8 @@ export async function replayRecording(
     memory: options.memory ?? (DEFAULT_MEMORY / TRACE_PAGE) * placement.unit,
     disk: { size: diskSize(opened, placement) },
   });
+  const { swap = 0 } = options;
+  if (swap > 0) addSwap(machine, swap);
   options.prepare?.(machine);
   const place = new TracePlace(source.name);
   const findings = new Findings();
@@ -132,6 +136,20 @@ function buildMachine(options: MachineOptions): Machine {
     if (error instanceof RangeError) throw new PlacementError(error.message);
     throw error;
   }
+}
+
+/** Where a replay's swap is. */
+const SWAP_DEVICE = '/dev/sd1b';
+
+/** A disk of that size, all of it swap: its first page is not used, so it has one more. */
+function addSwap(machine: Machine, bytes: number): void {
+  const { pageSize } = machine.uvm;
+  if (bytes % pageSize !== 0)
+    throw new PlacementError(`swap must be pages of ${pageSize} bytes, given ${bytes} bytes`);
+  const disk = machine.addDisk({ size: bytes + pageSize });
+  const backend = machine.addPartition(SWAP_DEVICE, disk).swapBackend(pageSize);
+  machine.swapBackends.set(SWAP_DEVICE, backend);
+  machine.uvm.swap.on(backend, 0);
 }
 
 /** Room for every file at its largest, and for what the file system wants beside. */
@@ -198,6 +216,7 @@ function makeReport(ended: Ended): ReplayReport {
     description: port.description,
     pageSize: port.layout.pageSize,
     memoryBytes: machine.memory.size,
+    swapBytes: exp.swpages * port.layout.pageSize,
     seed: ended.seed,
     faultAhead: ended.faultAhead,
     ok: findings.mismatchCount === 0 && ended.stopped === null,
@@ -237,12 +256,17 @@ function makeReport(ended: Ended): ReplayReport {
       cowCopies: exp.flt_acow + exp.flt_prcopy,
       zeroFilled: exp.flt_przero,
       pageins: exp.pageins,
+      swappedOut: exp.pgswapout,
+      swappedIn: exp.pgswapin,
+      reclaimed: exp.pdfreed,
       transfers: census.transfers,
       peakResidentBytes: peaks.residentBytes,
       peakTableBytes: peaks.tableBytes,
       peakMapEntries: peaks.mapEntries,
       peakAmaps: peaks.amaps,
       peakProcesses: peaks.processes,
+      peakUsedPages: peaks.usedPages,
+      peakFixedPages: peaks.fixedPages,
       freePages: exp.free,
       managedPages: exp.npages,
     },

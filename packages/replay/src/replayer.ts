@@ -277,6 +277,7 @@ export class Replayer implements Actions {
   }
 
   unlock(recorded: RecordedProcess, start: number, end: number): void {
+    this.#census.sample();
     const { process } = this.#state.of(recorded);
     this.#each(start, end, (_slot, _count, va, length) =>
       this.#expect(recorded, 'munlock', process.sys.munlock(va, length)),
@@ -288,6 +289,7 @@ export class Replayer implements Actions {
   }
 
   unlockAll(recorded: RecordedProcess): void {
+    this.#census.sample();
     this.#expect(recorded, 'munlockall', this.#state.of(recorded).process.sys.munlockall());
   }
 

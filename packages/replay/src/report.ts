@@ -11,6 +11,8 @@ export interface ReplayReport {
   /** Bytes. */
   readonly pageSize: number;
   readonly memoryBytes: number;
+  /** Bytes of swap; 0 for none. */
+  readonly swapBytes: number;
   readonly seed: number;
   readonly faultAhead: boolean;
   /** Whether every check held: nothing below in `mismatches`, and the recording was replayed to its end. */
@@ -60,12 +62,20 @@ export interface ReplayReport {
     readonly cowCopies: number;
     readonly zeroFilled: number;
     readonly pageins: number;
+    /** Pages written to swap and read back from it, and pages that the page daemon freed. */
+    readonly swappedOut: number;
+    readonly swappedIn: number;
+    readonly reclaimed: number;
     readonly transfers: number;
     readonly peakResidentBytes: number;
     readonly peakTableBytes: number;
     readonly peakMapEntries: number;
     readonly peakAmaps: number;
     readonly peakProcesses: number;
+    /** The most pages in use at one time, of every kind; file pages that stay cached are in use. */
+    readonly peakUsedPages: number;
+    /** The most that could not be written out or dropped: page tables, kernel memory, what is locked. */
+    readonly peakFixedPages: number;
     readonly freePages: number;
     readonly managedPages: number;
   };
