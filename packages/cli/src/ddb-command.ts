@@ -14,6 +14,7 @@ import { architectureNames, portsOf } from './architectures.ts';
 import { demoMachine } from './ddb-command-demo.ts';
 import { InputError } from './input-error.ts';
 import type { Io } from './io.ts';
+import { isTerminal } from './terminal.ts';
 import { reason } from './recordings.ts';
 
 /** `uvmkit ddb`, as parsed. */
@@ -88,7 +89,7 @@ export async function ddbCommand(
   const ddb = new machines.Ddb(machine);
   try {
     if (flags.execute !== undefined) return await executeAll(ddb, flags.execute, io);
-    if (input.isTTY === true && io.stdout.isTTY) return await converse(ddb, input, io);
+    if (input.isTTY === true && isTerminal(io.stdout)) return await converse(ddb, input, io.stdout);
     return await executeAll(ddb, createInterface({ input, crlfDelay: Infinity }), io);
   } finally {
     ddb.close();
@@ -116,10 +117,14 @@ async function executeAll(
 }
 
 /** Asks for commands on a terminal until the user has had enough. */
-async function converse(ddb: machines.Ddb, input: Input, io: Io): Promise<number> {
+async function converse(
+  ddb: machines.Ddb,
+  input: Input,
+  output: NodeJS.WriteStream,
+): Promise<number> {
   const lines = createInterface({
     input,
-    output: io.stdout,
+    output,
     terminal: true,
     prompt: PROMPT,
     removeHistoryDuplicates: true,
@@ -130,23 +135,21 @@ async function converse(ddb: machines.Ddb, input: Input, io: Io): Promise<number
   });
   lines.on('SIGINT', () => {
     // Control-C drops the line, as in a shell.
-    io.stdout.write('^C\n');
+    output.write('^C\n');
     lines.write(null, { ctrl: true, name: 'e' });
     lines.write(null, { ctrl: true, name: 'u' });
     lines.prompt();
   });
-  io.stdout.write(
-    '"help" lists the commands, control-D leaves, an empty line repeats x and step\n',
-  );
+  output.write('"help" lists the commands, control-D leaves, an empty line repeats x and step\n');
   lines.prompt();
   let again = '';
   for await (const line of lines) {
     const command = line.trim() === '' ? again : line;
     again = /^\s*(?:x(?:\/\S*)?|step)(?=\s|$)/.exec(command)?.[0] ?? '';
-    for (const text of ddb.execute(command)) io.stdout.write(`${text}\n`);
+    for (const text of ddb.execute(command)) output.write(`${text}\n`);
     lines.prompt();
   }
-  io.stdout.write('\n');
+  output.write('\n');
   return EXECUTED;
 }
 

@@ -1,4 +1,6 @@
 import { Presets, SingleBar } from 'cli-progress';
+import type { Output } from './io.ts';
+import { isTerminal } from './terminal.ts';
 
 /** Tells how far a replay is: a bar on a terminal, a line when it begins and one when it ends elsewhere. */
 export interface Progress {
@@ -8,8 +10,8 @@ export interface Progress {
 }
 
 /** Progress on a stream, usually standard error. */
-export function progressOn(stream: NodeJS.WriteStream): Progress {
-  return stream.isTTY ? new Bar(stream) : new Lines(stream);
+export function progressOn(stream: Output): Progress {
+  return isTerminal(stream) ? new Bar(stream) : new Lines(stream);
 }
 
 class Bar implements Progress {
@@ -37,10 +39,10 @@ class Bar implements Progress {
 }
 
 class Lines implements Progress {
-  readonly #stream: NodeJS.WriteStream;
+  readonly #stream: Output;
   #what = '';
 
-  constructor(stream: NodeJS.WriteStream) {
+  constructor(stream: Output) {
     this.#stream = stream;
   }
 

@@ -11,6 +11,7 @@ import Table from 'cli-table3';
 import { type Command, Option } from 'commander';
 import { architectureNames, portsOf } from './architectures.ts';
 import type { Io } from './io.ts';
+import { isTerminal } from './terminal.ts';
 import type { Colors } from './report-text.ts';
 
 /** `uvmkit rows`, as parsed. */
@@ -44,7 +45,7 @@ export function addRowsCommand(program: Command, io: Io, exit: (code: number) =>
 function rowsCommand({ arch, profile, json }: RowsFlags, io: Io): number {
   const ports = portsOf(arch);
   const profiles = profile === 'both' ? ROW_PROFILES : [profile];
-  const bar = io.stderr.isTTY ? barOn(io.stderr) : null;
+  const bar = isTerminal(io.stderr) ? barOn(io.stderr) : null;
   let done = 0;
   bar?.start(1, 0);
   const report = runRows({
