@@ -9,6 +9,7 @@ import type { Io } from './io.ts';
 import { replayCommand, type ReplayFlags } from './replay-command.ts';
 import { addRowsCommand } from './rows-command.ts';
 import { divisors, memorySize, wholeNumber } from './values.ts';
+import { addWiringCommand } from './wiring-command.ts';
 
 /** Exit codes: every check held; some did not; the input or the command line cannot be used. */
 export const EXIT_OK = 0;
@@ -122,6 +123,7 @@ function makeProgram(io: Io, exit: (code: number) => void): Command {
       exit(await convertCommand(log, out, flags)),
     );
   addRowsCommand(program, io, exit);
+  addWiringCommand(program, io, exit);
   addDdbCommand(program, io, exit);
   return program;
 }

@@ -1,46 +1,20 @@
 import { stripVTControlCharacters } from 'node:util';
 import { hex } from '@uvmkit/pmap';
 import type { ReplayReport } from '@uvmkit/replay';
-import Table from 'cli-table3';
+import type Table from 'cli-table3';
 import type { createColors } from 'picocolors';
+import { bareTable, tableText } from './bare-table.ts';
 import { bytes, checksFailed, count, duration, SECTIONS } from './report-rows.ts';
 
 /** picocolors, on or off. */
 export type Colors = ReturnType<typeof createColors>;
-
-/** A table without lines, so that it reads as well in a log. */
-const BARE: Partial<Record<Table.CharName, string>> = {
-  top: '',
-  'top-mid': '',
-  'top-left': '',
-  'top-right': '',
-  bottom: '',
-  'bottom-mid': '',
-  'bottom-left': '',
-  'bottom-right': '',
-  left: '',
-  'left-mid': '',
-  mid: '',
-  'mid-mid': '',
-  right: '',
-  'right-mid': '',
-  middle: '  ',
-};
 
 function table(columns: number): Table.Table {
   const colAligns: Table.HorizontalAlignment[] = [
     'left',
     ...Array.from({ length: columns }, () => 'right' as const),
   ];
-  return new Table({
-    chars: BARE,
-    colAligns,
-    style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
-  });
-}
-
-function tidy(text: string): string {
-  return text.replaceAll(/ +$/gm, '');
+  return bareTable({ colAligns });
 }
 
 /**
@@ -108,7 +82,7 @@ function sideBySide(reports: readonly ReplayReport[], colors: Colors): string {
         ...reports.map((report) => paint(report, label, value(report), colors)),
       ]);
   }
-  return tidy(rows.toString());
+  return tableText(rows);
 }
 
 function paint(report: ReplayReport, label: string, value: string, colors: Colors): string {
@@ -200,7 +174,7 @@ export function renderSummary(reports: readonly ReplayReport[], colors: Colors):
       time.recordsPerSecond === null ? '-' : count(time.recordsPerSecond),
     ]);
   }
-  const lines = [tidy(rows.toString())];
+  const lines = [tableText(rows)];
   for (const report of reports.filter(({ ok }) => !ok))
     lines.push('', `${report.recording['name'] ?? ''}:`, ...failures(report, colors));
   return `${lines.join('\n')}\n`;

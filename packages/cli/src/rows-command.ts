@@ -7,9 +7,9 @@ import {
   runRows,
 } from '@uvmkit/conformance';
 import { Presets, SingleBar } from 'cli-progress';
-import Table from 'cli-table3';
 import { type Command, Option } from 'commander';
 import { architectureNames, portsOf } from './architectures.ts';
+import { bareTable, tableText } from './bare-table.ts';
 import type { Io } from './io.ts';
 import { isTerminal } from './terminal.ts';
 import type { Colors } from './report-text.ts';
@@ -70,23 +70,12 @@ function renderJson({ archs, profiles, counts, ok, results }: RowsReport): strin
   return `${JSON.stringify({ ok, archs, profiles, counts, results }, null, 2)}\n`;
 }
 
-/** The parts of a table's frame, all of them nothing, but for the space between columns. */
-const FRAME = ['top', 'top-mid', 'top-left', 'top-right', 'bottom', 'bottom-mid', 'bottom-left'];
-const INSIDE = ['bottom-right', 'left', 'left-mid', 'mid', 'mid-mid', 'right', 'right-mid'];
-const BARE: Partial<Record<Table.CharName, string>> = {
-  ...Object.fromEntries([...FRAME, ...INSIDE].map((part) => [part, ''])),
-  middle: '  ',
-};
-
 const MARKS = { held: 'ok', failed: 'FAIL', inapplicable: 'n/a', absent: '-' } as const;
 
 /** The matrix, why rows were not run, what failed, and the count. */
 export function renderRows(report: RowsReport, colors: Colors): string {
   const { archs, profiles, rows, results, counts } = report;
-  const table = new Table({
-    chars: BARE,
-    style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
-  });
+  const table = bareTable();
   table.push(['row', ...archs, 'what a process may rely on'].map((head) => colors.bold(head)));
   const width = archs.length * profiles.length;
   rows.forEach(({ id, sentence }, at) => {
@@ -102,7 +91,7 @@ export function renderRows(report: RowsReport, colors: Colors): string {
   const lines = [
     colors.bold(`Behaviour as ${profiles.join(' and as ')}`),
     '',
-    table.toString().replaceAll(/ +$/gm, ''),
+    tableText(table),
     '',
     ...reasons(results, 'absent', 'Not in 2001'),
     ...reasons(results, 'inapplicable', 'Not applicable'),

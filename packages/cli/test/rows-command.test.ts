@@ -1,35 +1,12 @@
-import { Writable } from 'node:stream';
 import { rows, type RowResult, runRows } from '@uvmkit/conformance';
 import { i386 } from '@uvmkit/pmap-i386';
 import picocolors from 'picocolors';
 import { describe, expect, test } from 'vitest';
-import { run } from '../src/index.ts';
 import { renderRows } from '../src/rows-command.ts';
+import { uvmkit } from './kept.ts';
 
 /** Boots some hundred machines. */
 const MANY = { timeout: 60_000 };
-
-class Kept extends Writable {
-  text = '';
-  isTTY = false;
-
-  override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
-    this.text += chunk.toString();
-    done();
-  }
-}
-
-async function uvmkit(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const stdout = new Kept();
-  const stderr = new Kept();
-  const code = await run(args, {
-    stdout: stdout as Writable as NodeJS.WriteStream,
-    stderr: stderr as Writable as NodeJS.WriteStream,
-    colors: picocolors.createColors(false),
-    clock: () => 0,
-  });
-  return { code, out: stdout.text, err: stderr.text };
-}
 
 describe('uvmkit rows', () => {
   test(

@@ -9,3 +9,4 @@ export * from './row.ts';
 export { rows } from './rows/index.ts';
 export { findingText, type RowFinding, type RowResult, runRow, type Verdict } from './run.ts';
 export { type OpenedFile, SetupError, World } from './world.ts';
+export * from './wiring/index.ts';

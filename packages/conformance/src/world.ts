@@ -62,6 +62,16 @@ function signalName(signal: number): string {
   return SIGNALS.get(signal) ?? `signal ${signal}`;
 }
 
+/** An access of a process' own: what it gave, `ok` if nothing, or the signal that it got. */
+export function attempt(access: () => Outcome | undefined | void): Outcome {
+  try {
+    return access() ?? 'ok';
+  } catch (error) {
+    if (error instanceof ProcessSignal) return signalName(error.signal);
+    throw error;
+  }
+}
+
 /** A row's situation cannot be brought about. */
 export class SetupError extends Error {
   override readonly name: string = 'SetupError';
@@ -224,14 +234,9 @@ export class World {
 
   // What can be seen.
 
-  /** An access of the process' own: what it gave, `ok` if nothing, or the signal that it got. */
+  /** See {@link attempt}. */
   attempt(access: () => Outcome | undefined | void): Outcome {
-    try {
-      return access() ?? 'ok';
-    } catch (error) {
-      if (error instanceof ProcessSignal) return signalName(error.signal);
-      throw error;
-    }
+    return attempt(access);
   }
 
   /** What an action gave, or the words of the panic that it led to: the machine has stopped then. */

@@ -1,0 +1,110 @@
+import {
+  runWiring,
+  type Scenario,
+  scenarios,
+  wiringPolicies,
+  type WiringReport,
+} from '@uvmkit/conformance';
+import { Presets, SingleBar } from 'cli-progress';
+import type { Command } from 'commander';
+import type { WiringPolicy } from '@uvmkit/uvm-core';
+import { architectureNames, portsOf } from './architectures.ts';
+import { InputError } from './input-error.ts';
+import type { Io } from './io.ts';
+import { isTerminal } from './terminal.ts';
+import { renderMatrix } from './wiring-text.ts';
+
+/** What `uvmkit wiring` and its parts may be told, as parsed. */
+interface WiringFlags {
+  readonly arch: string;
+  readonly policy: string;
+  readonly scenario: string;
+  readonly json: boolean;
+}
+
+const POLICY_LIST = wiringPolicies.map(({ name }) => name).join(',');
+
+const COMMAND_HELP = `
+A cell tells what became of a scenario: fine, message (the kernel complained), count (a count is off), lost (a lock or its
+memory, without a word), panic, - (the MMU cannot be asked). One policy alone is told MMU by MMU.
+Exit code: 0 if every cell is what was expected, 1 if one is not, 2 if the command line cannot be used.`;
+
+/** Adds `uvmkit wiring`. */
+export function addWiringCommand(program: Command, io: Io, exit: (code: number) => void): void {
+  const wiring = program
+    .command('wiring')
+    .description('what becomes of locked memory: scenarios × wiring policies × MMUs')
+    .enablePositionalOptions()
+    .option('--arch <list>', `all, or some of ${architectureNames().join(',')}`, 'all')
+    .option('--policy <list>', `all, or some of ${POLICY_LIST}`, 'all')
+    .option('--scenario <list>', 'all, or some by their names', 'all')
+    .option('--json', 'report as JSON', false)
+    .addHelpText('after', COMMAND_HELP);
+  wiring.action((flags: WiringFlags) => exit(matrixCommand(flags, io)));
+}
+
+/** Runs the matrix and reports on standard output; the exit code. */
+function matrixCommand({ arch, policy, scenario, json }: WiringFlags, io: Io): number {
+  const ports = portsOf(arch);
+  const bar = isTerminal(io.stderr) ? barOn(io.stderr) : null;
+  let done = 0;
+  bar?.start(1, 0);
+  const report = runWiring({
+    ports,
+    policies: policiesOf(policy),
+    scenarios: scenariosOf(scenario),
+    progress: (_, total) => {
+      bar?.setTotal(total);
+      bar?.update(++done);
+    },
+  });
+  bar?.stop();
+  io.stdout.write(json ? renderJson(report) : renderMatrix(report, io.colors));
+  return report.ok ? 0 : 1;
+}
+
+function barOn(stream: NodeJS.WriteStream): SingleBar {
+  const format = 'scenarios [{bar}] {value} of {total}';
+  return new SingleBar({ stream, format, hideCursor: true, clearOnComplete: true }, Presets.legacy);
+}
+
+function renderJson(report: WiringReport): string {
+  const { ok, archs, policies, counts, differing, cells } = report;
+  const told = report.scenarios.map(({ id, title, sentence, source }) => ({
+    id,
+    title,
+    sentence,
+    source,
+  }));
+  const whole = { ok, archs, policies, counts, differing, scenarios: told, cells };
+  return `${JSON.stringify(whole, null, 2)}\n`;
+}
+
+/**
+ * The policies that a list names: `all`, or names with commas between them.
+ *
+ * @throws InputError for a name that is not known
+ */
+function policiesOf(list: string): WiringPolicy[] {
+  const known = new Map(wiringPolicies.map((policy) => [policy.name, policy]));
+  return named('--policy', list, known);
+}
+
+/** Likewise, scenarios. */
+function scenariosOf(list: string): Scenario[] {
+  const known = new Map(scenarios.map((scenario) => [scenario.id, scenario]));
+  return named('--scenario', list, known);
+}
+
+function named<T>(option: string, list: string, known: ReadonlyMap<string, T>): T[] {
+  if (list === 'all') return [...known.values()];
+  const names = new Set(list.split(',').map((name) => name.trim()));
+  return [...names].map((name) => {
+    const found = known.get(name);
+    if (found === undefined)
+      throw new InputError(
+        `${option}: expected all or some of ${[...known.keys()].join(', ')}, found "${name}"`,
+      );
+    return found;
+  });
+}

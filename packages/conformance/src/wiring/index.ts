@@ -1,0 +1,8 @@
+/** The wiring problem as data: scenarios, what must become of each under every policy on every MMU, and what does. */
+export * from './differences.ts';
+export * from './evidence.ts';
+export * from './policies.ts';
+export * from './run.ts';
+export * from './scenario.ts';
+export { scenarios } from './scenarios/index.ts';
+export * from './stage.ts';
