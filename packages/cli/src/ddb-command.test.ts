@@ -190,7 +190,7 @@ describe('input that cannot be used ends with 2 and one message:', () => {
   test('several architectures', () =>
     expectRefused(
       ['--arch', 'all'],
-      /^uvmkit: --arch: expected one of i386, alpha, sun4c, srmmu, oea, ibm4xx, found "all"\n$/,
+      /^uvmkit: --arch: expected one of i386, alpha, sun4c, srmmu, oea, ibm4xx, sv32, sv39, found "all"\n$/,
     ));
   test('two files', () => expectRefused(['a', 'b'], /too many arguments/));
   test('no module', async () =>

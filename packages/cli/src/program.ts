@@ -53,7 +53,6 @@ function makeProgram(io: Io, exit: (code: number) => void): Command {
   const program = new Command('uvmkit')
     .description(manifest.description)
     .version(manifest.version)
-    .enablePositionalOptions()
     .exitOverride()
     .configureOutput({
       writeOut: (text) => io.stdout.write(text),
@@ -69,7 +68,7 @@ function makeProgram(io: Io, exit: (code: number) => void): Command {
     )
     .option(
       '--arch <list>',
-      `all, or some of ${architectureNames().join(',')} (default: i386; all without a file)`,
+      `all (the six of 2001), or some of ${architectureNames().join(',')} (default: i386; all without a file)`,
     )
     .option(
       '--memory <size>',

@@ -30,7 +30,11 @@ export function addRowsCommand(program: Command, io: Io, exit: (code: number) =>
   program
     .command('rows')
     .description('run the rows of behaviour that public test suites expect, on every MMU')
-    .option('--arch <list>', `all, or some of ${architectureNames().join(',')}`, 'all')
+    .option(
+      '--arch <list>',
+      `all (the six of 2001), or some of ${architectureNames().join(',')}`,
+      'all',
+    )
     .addOption(
       new Option('--profile <name>', 'whose behaviour to ask for and to expect')
         .choices([...ROW_PROFILES, 'both'])

@@ -1,11 +1,12 @@
 import { alpha } from '@uvmkit/pmap-alpha';
 import { i386 } from '@uvmkit/pmap-i386';
 import { ibm4xx, oea } from '@uvmkit/pmap-powerpc';
+import { sv32, sv39 } from '@uvmkit/pmap-riscv';
 import { srmmu, sun4c } from '@uvmkit/pmap-sparc';
 import { describe, expect, it } from 'vitest';
 import { findingText, isLive, isSplit, ROW_IDS, ROW_PROFILES, rows, runRow } from './index.ts';
 
-const ports = [i386(), alpha(), sun4c(), srmmu(), oea(), ibm4xx()];
+const ports = [i386(), alpha(), sun4c(), srmmu(), oea(), ibm4xx(), sv32(), sv39()];
 
 describe.each(ports)('on $name', (port) => {
   describe.each(ROW_PROFILES)('as %s', (profile) => {

@@ -20,7 +20,7 @@ import { PORTS } from '../test/ports.ts';
 const RW = VM_PROT_READ | VM_PROT_WRITE;
 const STORE = VM_PROT_WRITE | ACCESS_USER;
 /** The others have one CPU. */
-const MULTIPROCESSORS = new Set(['alpha', 'i386', 'oea', 'srmmu']);
+const MULTIPROCESSORS = new Set(['alpha', 'i386', 'oea', 'srmmu', 'sv32', 'sv39']);
 
 /** The access by a CPU, with whatever the pmap settles by itself: a physical address or FAULT. */
 function access({ md }: BareMachine, cpu: number, va: Va, how: Access): number {

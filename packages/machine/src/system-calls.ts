@@ -93,8 +93,7 @@ export abstract class SystemCalls implements Context {
 
   /** Makes one call: counts it, takes the interrupts that are due, reports it. */
   protected *enter<T extends SyscallResult>(number: number, call: Sleeping<T>): Sleeping<T> {
-    const { amnesia, clock, uvm } = this.process.machine;
-    amnesia?.step();
+    const { clock, uvm } = this.process.machine;
     uvm.exp.syscalls++;
     clock.charge(SYSCALL_TIME);
     if (clock.due) clock.runDue();

@@ -2,12 +2,13 @@ import { Random } from '@uvmkit/machine';
 import { alpha } from '@uvmkit/pmap-alpha';
 import { i386 } from '@uvmkit/pmap-i386';
 import { ibm4xx, oea } from '@uvmkit/pmap-powerpc';
+import { sv32, sv39 } from '@uvmkit/pmap-riscv';
 import { srmmu, sun4c } from '@uvmkit/pmap-sparc';
 import { expect, test } from 'vitest';
 import { replayRecording } from '../src/index.ts';
 import { openLines, SMALL_IMAGE } from './recordings.ts';
 
-const PORTS = { i386, alpha, sun4c, srmmu, oea, ibm4xx };
+const PORTS = { i386, alpha, sun4c, srmmu, oea, ibm4xx, sv32, sv39 };
 /** Where mappings come and go, recorded pages. */
 const FIRST = 0x300;
 const PAGES = 24;

@@ -3,12 +3,13 @@ import { NO_PA } from '@uvmkit/pmap';
 import { alpha } from '@uvmkit/pmap-alpha';
 import { i386 } from '@uvmkit/pmap-i386';
 import { ibm4xx, oea } from '@uvmkit/pmap-powerpc';
+import { sv32, sv39 } from '@uvmkit/pmap-riscv';
 import { srmmu, sun4c } from '@uvmkit/pmap-sparc';
 import { describe, expect, test } from 'vitest';
 import { type ReplayOptions, replayRecording, type ReplayReport } from '../src/index.ts';
 import { openFixture, openLines, SMALL_IMAGE } from './recordings.ts';
 
-const PORTS = { i386, alpha, sun4c, srmmu, oea, ibm4xx };
+const PORTS = { i386, alpha, sun4c, srmmu, oea, ibm4xx, sv32, sv39 };
 const NAMES = Object.keys(PORTS) as (keyof typeof PORTS)[];
 /** Enough for the small recordings, and soon booted. */
 const MEMORY = 16 << 20;

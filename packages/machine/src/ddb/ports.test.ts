@@ -16,6 +16,8 @@ const DECODED: Readonly<Record<string, readonly [RegExp, RegExp, RegExp]>> = {
   srmmu: [/PTE 0x\w{8} C M R RWX?_RWX? → 0x/, /PTE 0x\w{8} .*RX_RX/, /^invalid 0x00000000$/],
   oea: [/VSID \w+ API \w+ → 0x\w+ .*PP=10 /, /VSID .* PP=11 /, /^no pvo$/],
   ibm4xx: [/TTE \w{8} .*WR zone /, /TTE \w{8} /, /^no TTE$/],
+  sv32: [/PTE 0x\w{8} V R W U A D .*→ 0x/, /PTE 0x\w{8} V R U /, /PTE 0x0{8} invalid$/],
+  sv39: [/PTE 0x\w{16} V R W U A D .*→ 0x/, /PTE 0x\w{16} V R U /, /PTE 0x0{16} invalid$/],
 };
 
 describe.each(PORTS)('ddb on %s', (name, port) => {

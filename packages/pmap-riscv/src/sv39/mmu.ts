@@ -1,0 +1,31 @@
+import {
+  WideTranslationFront,
+  FRONT_MISS,
+  type Access,
+  type EventStream,
+  type Pa,
+  type PhysicalMemory,
+  type Va,
+} from '@uvmkit/pmap';
+import { RiscvMmu, type RiscvMmuOptions } from '../mmu.ts';
+import { SV39 } from './pte.ts';
+
+/** A hart's MMU in Sv39: the walk and the TLBs are `RiscvMmu`'s, over this format. */
+export class Sv39Mmu extends RiscvMmu {
+  protected override readonly front: WideTranslationFront = new WideTranslationFront();
+
+  /** The state after a reset: no translation. */
+  constructor(
+    cpu: number,
+    memory: PhysicalMemory,
+    events: EventStream,
+    options: RiscvMmuOptions = {},
+  ) {
+    super(SV39, cpu, memory, events, options);
+  }
+
+  override translate(va: Va, access: Access): Pa {
+    const pa = this.front.find(va, access);
+    return (pa | 0) === FRONT_MISS ? this.lookup(va, access) : pa;
+  }
+}

@@ -1,0 +1,23 @@
+import type { Layout, Va } from '@uvmkit/pmap';
+import { COMMON_LAYOUT } from '../machine.ts';
+
+/*
+ * Addresses are the 64-bit register's, whose bits 63:39 must repeat bit 38: signed numbers.
+ *
+ *     −2^38 ………………… −2^38 + 2^36 …… −2^37 ……………… 0 ……………… 2^38
+ *     │ kernel memory │              │ direct map │   │ user  │
+ *     │ slots 256 …   │              │ 1 GB leaves│   │       │
+ */
+
+/** Where the direct map begins. */
+export const DIRECT_BASE: Va = -(2 ** 37);
+
+export const SV39_LAYOUT: Layout = {
+  ...COMMON_LAYOUT,
+  pointerSize: 8,
+  userMax: 2 ** 38,
+  userStack: 2 ** 38,
+  kernelMin: -(2 ** 38),
+  kernelMax: -(2 ** 38) + 2 ** 36,
+  maxDataSize: 1 << 30,
+};
