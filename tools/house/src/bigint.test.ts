@@ -38,7 +38,7 @@ it('no BigInt stands on an access path', () => {
   );
   expect(users).toContain('packages/pmap/src/address.ts hex');
   expect(users.filter((user) => !ALLOWED.includes(user))).toEqual([]);
-});
+}, 60_000);
 
 it.each([
   ['a literal', 'export function f(): number { return Number(1n); }', ['x.ts f']],
