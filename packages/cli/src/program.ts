@@ -53,6 +53,7 @@ function makeProgram(io: Io, exit: (code: number) => void): Command {
   const program = new Command('uvmkit')
     .description(manifest.description)
     .version(manifest.version)
+    .enablePositionalOptions()
     .exitOverride()
     .configureOutput({
       writeOut: (text) => io.stdout.write(text),

@@ -1,4 +1,5 @@
 import {
+  explainScenario,
   runWiring,
   type Scenario,
   scenarios,
@@ -12,6 +13,7 @@ import { architectureNames, portsOf } from './architectures.ts';
 import { InputError } from './input-error.ts';
 import type { Io } from './io.ts';
 import { isTerminal } from './terminal.ts';
+import { renderExplanation } from './wiring-story.ts';
 import { renderMatrix } from './wiring-text.ts';
 
 /** What `uvmkit wiring` and its parts may be told, as parsed. */
@@ -20,6 +22,12 @@ interface WiringFlags {
   readonly policy: string;
   readonly scenario: string;
   readonly json: boolean;
+}
+
+/** `uvmkit wiring explain`, as parsed. */
+interface OneFlags {
+  readonly arch: string;
+  readonly policy: string;
 }
 
 const POLICY_LIST = wiringPolicies.map(({ name }) => name).join(',');
@@ -41,6 +49,25 @@ export function addWiringCommand(program: Command, io: Io, exit: (code: number) 
     .option('--json', 'report as JSON', false)
     .addHelpText('after', COMMAND_HELP);
   wiring.action((flags: WiringFlags) => exit(matrixCommand(flags, io)));
+  wiring
+    .command('explain')
+    .description('tell one scenario event by event')
+    .argument('<scenario>', scenarios.map(({ id }) => id).join(', '))
+    .option('--arch <name>', `one of ${architectureNames().join(',')}`, 'i386')
+    .option('--policy <name>', `one of ${POLICY_LIST}`, 'wire')
+    .action((scenario: string, flags: OneFlags) => exit(explainCommand(scenario, flags, io)));
+}
+
+/** Tells one scenario; the exit code. */
+function explainCommand(scenario: string, { arch, policy }: OneFlags, io: Io): number {
+  const port = only('--arch', arch, portsOf(arch));
+  const explanation = explainScenario(
+    only('scenario', scenario, scenariosOf(scenario, 'scenario')),
+    only('--policy', policy, policiesOf(policy)),
+    port,
+  );
+  io.stdout.write(renderExplanation(explanation, io.colors));
+  return explanation.cell.ok ? 0 : 1;
 }
 
 /** Runs the matrix and reports on standard output; the exit code. */
@@ -91,9 +118,9 @@ function policiesOf(list: string): WiringPolicy[] {
 }
 
 /** Likewise, scenarios. */
-function scenariosOf(list: string): Scenario[] {
+function scenariosOf(list: string, option = '--scenario'): Scenario[] {
   const known = new Map(scenarios.map((scenario) => [scenario.id, scenario]));
-  return named('--scenario', list, known);
+  return named(option, list, known);
 }
 
 function named<T>(option: string, list: string, known: ReadonlyMap<string, T>): T[] {
@@ -107,4 +134,12 @@ function named<T>(option: string, list: string, known: ReadonlyMap<string, T>): 
       );
     return found;
   });
+}
+
+/** The one thing that was asked for. */
+function only<T>(option: string, text: string, found: readonly T[]): T {
+  const [first, ...others] = found;
+  if (first === undefined || others.length > 0)
+    throw new InputError(`${option}: expected one name, found "${text}"`);
+  return first;
 }

@@ -164,12 +164,14 @@ function countLine({ counts, cells, differing }: WiringReport): string {
 export function folded(text: string, indent = '  '): string[] {
   const lines: string[] = [];
   let line = indent;
+  let words = 0;
   for (const word of text.split(' ')) {
-    if (line.trim() !== '' && line.length + 1 + word.length > WIDTH) {
+    if (words > 0 && line.length + 1 + word.length > WIDTH) {
       lines.push(line);
-      line = `${indent}  `;
+      line = ' '.repeat(indent.length + 2);
+      words = 0;
     }
-    line += line.trim() === '' ? word : ` ${word}`;
+    line += words++ === 0 ? word : ` ${word}`;
   }
   return [...lines, line];
 }

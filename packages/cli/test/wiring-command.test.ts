@@ -103,3 +103,41 @@ describe('uvmkit wiring', () => {
     }
   });
 });
+
+describe('uvmkit wiring explain', () => {
+  it('tells a scenario step by step, what became of it, and why that was expected', async () => {
+    const args = ['explain', 'ptrace-private', '--arch', 'sun4c', '--policy', 'wire'];
+    const { code, out, err } = await uvmkit('wiring', ...args);
+    expect([code, err]).toEqual([0, '']);
+    const lines = out.split('\n');
+    expect(lines[0]).toBe('ptrace-private under wire on sun4c');
+    expect(out).toMatch(/\n1\. locker maps the library privately, r-x, and locks its first page\n/);
+    expect(out).toMatch(
+      /\n    pmap_enter: locker maps 0x\w+ to page 0x\w+ \(library, page 0\), r-x, wired\n/,
+    );
+    expect(out).toMatch(/\n        locker's entry for 0x\w+: /);
+    expect(out).toContain(
+      '\nWhat became of it: panic: uvm_fault_unwire_locked: unwiring non-wired memory\n',
+    );
+    expect(out).toMatch(/\n  as expected: §13\.1: /);
+    expect(lines.filter((line) => line.length > 100)).toEqual([]);
+  });
+
+  it('is the i386 under wire unless it is told otherwise', async () => {
+    const { out } = await uvmkit('wiring', 'explain', 'fork');
+    expect(out).toMatch(/^fork under wire on i386\n/);
+  });
+
+  it('refuses what is not one name of each', async () => {
+    for (const [args, message] of [
+      [['dance'], 'scenario: expected all or some of ptrace-private, '],
+      [['fork', '--arch', 'alpha,oea'], '--arch: expected one name, found "alpha,oea"'],
+      [['fork', '--policy', 'all'], '--policy: expected one name, found "all"'],
+      [['fork', '--policy', 'hope'], 'found "hope"'],
+    ] as const) {
+      const { code, out, err } = await uvmkit('wiring', 'explain', ...args);
+      expect([code, out]).toEqual([2, '']);
+      expect(err).toContain(message);
+    }
+  });
+});

@@ -1,4 +1,5 @@
 import {
+  Amnesia,
   errnoName,
   EventStream,
   KernelPanic,
@@ -65,6 +66,12 @@ export interface MachineOptions {
   readonly quirks?: Partial<Quirks>;
   /** What mlock(2) does; as the commit of 31 December 2001 has it if not given. */
   readonly wiring?: WiringPolicy;
+  /**
+   * How likely it is, 0 … 1, that at a step every pmap forgets all that is not wired; 0 if not given. Steps are
+   * accesses, pmap calls, system calls and turns of the scheduler: see `Amnesia`. It has a generator of its own, from
+   * the same seed, so that nothing else is drawn otherwise.
+   */
+  readonly amnesia?: number;
   readonly disk?: Partial<DiskOptions>;
   /** Whether there is a page daemon, from boot on; true if not given. Without it running out of memory is a panic. */
   readonly pageDaemon?: boolean;
@@ -124,6 +131,8 @@ export class Machine {
   readonly cpus: readonly Cpu[];
   readonly clock: Clock = new Clock();
   readonly random: Random;
+  /** What makes the pmaps forget, or null if nothing does. */
+  readonly amnesia: Amnesia | null;
   /** Partitions of disks by the paths of their block devices; the raw ones have an r before the last name. */
   readonly partitions: Map<string, Partition> = new Map();
   /** What swapctl has been asked to swap to, by path. */
@@ -144,14 +153,15 @@ export class Machine {
 
   /** @throws RangeError for a size or number that does not suit the port */
   constructor(options: MachineOptions) {
-    const { port, cpus = 1 } = options;
+    const { port, cpus = 1, seed = 1 } = options;
     const { pageSize, littleEndian } = port.layout;
     if (!Number.isInteger(cpus) || cpus < 1)
       throw new RangeError(`a machine has 1 CPU or more, given ${cpus}`);
     this.profile = options.profile ?? 'netbsd-2001';
     this.rules = PROFILES[this.profile];
     this.print = options.print ?? (() => {});
-    this.random = new Random(options.seed ?? 1);
+    this.random = new Random(seed);
+    this.amnesia = (options.amnesia ?? 0) === 0 ? null : amnesiaOf(options.amnesia!, seed);
     this.scheduler = new Scheduler(this.random);
     this.processes = this.#processes;
     this.memory = new PhysicalMemory(options.memory ?? 64 << 20, pageSize);
@@ -160,7 +170,7 @@ export class Machine {
       throw new RangeError(`device memory is whole pages of RAM, given ${reserved} bytes`);
     this.deviceMemory = this.memory.size - reserved;
     const taken = new BootMemory(port.name, this.memory);
-    this.md = port.boot({
+    this.md = (this.amnesia?.afflict(port) ?? port).boot({
       memory: this.memory,
       cpus,
       events: this.events,
@@ -358,6 +368,7 @@ export class Machine {
   /** One turn of the clock; false if there was nothing to do. */
   turn(): boolean {
     try {
+      this.amnesia?.step();
       const { due } = this.clock;
       if (due) this.clock.runDue();
       const thread = this.scheduler.next();
@@ -434,6 +445,12 @@ export class Machine {
     }
     return error;
   }
+}
+
+/** Its own generator, far from the machine's in the same sequence. */
+function amnesiaOf(probability: number, seed: number): Amnesia {
+  const random = new Random(seed ^ 0x5bd1e995);
+  return new Amnesia(probability, () => random.next() / 2 ** 32);
 }
 
 /** RAM as the port takes it at boot: from the bottom up, for good. */

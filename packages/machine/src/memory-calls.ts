@@ -84,7 +84,7 @@ function exceedsLock({ process }: Context, size: number): boolean {
   const { uvm } = process.machine;
   const { map } = process.space;
   if ((map.flags & VM_MAP_WIREFUTURE) === 0) return false;
-  const wired = uvm.pmap.wiredCount(map.pmap) * uvm.pageSize;
+  const wired = uvm.wiring.lockedPages(uvm, map) * uvm.pageSize;
   const { memlock } = process.limits;
   const { exp } = uvm;
   return uvm.atop(size) + exp.wired > exp.wiredmax || (memlock !== 0 && size + wired > memlock);

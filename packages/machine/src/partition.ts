@@ -10,7 +10,15 @@ import {
   VM_PROT_READ,
   VM_PROT_WRITE,
 } from '@uvmkit/pmap';
-import { type Sleeping, type SwapBackend, type Uvm, vslock, vsunlock } from '@uvmkit/uvm-core';
+import {
+  type Sleeping,
+  type SwapBackend,
+  type Uvm,
+  type VmMap,
+  vslock,
+  vslockedPa,
+  vsunlock,
+} from '@uvmkit/uvm-core';
 import type { Clock } from './clock.ts';
 import type { Context } from './context.ts';
 import { type Disk, type Extent, SECTOR } from './disk.ts';
@@ -125,12 +133,7 @@ export function* physio(
     error = yield* vslock(uvm, map, va + done, count, access);
     if (error !== 0) break;
     const at = partition.start + offset + done;
-    error = yield* transfer(
-      uvm,
-      partition.disk,
-      extentsOf(uvm, map.pmap, va + done, count, at),
-      write,
-    );
+    error = yield* transfer(uvm, partition.disk, extentsOf(uvm, map, va + done, count, at), write);
     vsunlock(uvm, map, va + done, count);
     if (error === 0) done += count;
   }
@@ -138,11 +141,11 @@ export function* physio(
 }
 
 /** The frames behind locked user memory, page by page. */
-function extentsOf(uvm: Uvm, pmap: number, va: Va, length: number, at: number): Extent[] {
+function extentsOf(uvm: Uvm, map: VmMap, va: Va, length: number, at: number): Extent[] {
   const extents: Extent[] = [];
   for (let done = 0; done < length;) {
     const count = Math.min(uvm.trunc(va + done) + uvm.pageSize - (va + done), length - done);
-    const pa = uvm.pmap.extract(pmap, va + done);
+    const pa = vslockedPa(uvm, map, va + done);
     if (pa === NO_PA)
       throw new KernelPanic('physio: a locked page is not mapped', { va: va + done });
     uvm.syncForDevice(uvm.memory.pageSize * Math.floor(pa / uvm.memory.pageSize));

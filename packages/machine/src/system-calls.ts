@@ -93,7 +93,8 @@ export abstract class SystemCalls implements Context {
 
   /** Makes one call: counts it, takes the interrupts that are due, reports it. */
   protected *enter<T extends SyscallResult>(number: number, call: Sleeping<T>): Sleeping<T> {
-    const { clock, uvm } = this.process.machine;
+    const { amnesia, clock, uvm } = this.process.machine;
+    amnesia?.step();
     uvm.exp.syscalls++;
     clock.charge(SYSCALL_TIME);
     if (clock.due) clock.runDue();

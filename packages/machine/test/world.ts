@@ -48,11 +48,14 @@ export class World {
   #hog: Hog | null = null;
   readonly #boot: { free: number; nfreeanon: number };
 
-  /** @param pressure with a quarter of the memory, and a process that uses more than all of it, so that everything goes to swap now and then */
-  constructor(port: Port, seed: number, pressure = false) {
+  /**
+   * @param pressure with a quarter of the memory, and a process that uses more than all of it, so that everything goes to swap now and then
+   * @param amnesia how likely every mapping is to be forgotten at a step
+   */
+  constructor(port: Port, seed: number, pressure = false, amnesia = 0) {
     const speed = { seek: 1000, rotation: 1000, transfer: 10 };
     const memory = pressure ? 4 << 20 : 16 << 20;
-    this.machine = new Machine({ port, memory, seed, disk: speed });
+    this.machine = new Machine({ port, memory, seed, disk: speed, amnesia });
     this.#random = new Random(seed * 7919);
     this.#page = port.layout.pageSize;
     const { exp } = this.machine.uvm;

@@ -442,7 +442,9 @@ export class I386Pmap implements Pmap {
     const state = this.#state;
     const space = state.space(pmap);
     if (state.events.watched) state.events.emit('pmap.forget', pmap, start, end);
-    const need = state.isKernel(space) ? MAPPED_MANAGED : PG_V;
+    const kernel = state.isKernel(space);
+    if (!kernel && space.tables === 0) return 0;
+    const need = kernel ? MAPPED_MANAGED : PG_V;
     const forgotten = removeRange(state, space, start, end, PMAP_REMOVE_SKIPWIRED, need);
     state.settle();
     return forgotten;

@@ -6,6 +6,7 @@
  * relies on), {@link MachineDependent} (what a booted port hands out).
  */
 export * from './address.ts';
+export { Amnesia } from './amnesia.ts';
 export * from './errno.ts';
 export * from './events.ts';
 export * from './front.ts';

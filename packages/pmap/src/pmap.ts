@@ -151,7 +151,8 @@ export interface Pmap {
    *
    * MAY be called between any two operations, for any map, active or not, with any range of its addresses: UVM must
    * notice nothing but faults. Referenced and modified are saved. Tables that are left empty go where `remove` lets them
-   * go. No CPU uses a forgotten mapping any more when it returns, or, where flushes are deferred, from the next {@link update} on.
+   * go. No CPU uses a forgotten mapping any more when it returns, or, where flushes are deferred, from {@link update} on, which whoever
+   * forgets calls at once: UVM does not know that there is anything to update.
    * Not of pmap(9): the forgetful design of the wiring problem needs it, and whoever wants to try UVM's promise.
    *
    * @returns the mappings forgotten

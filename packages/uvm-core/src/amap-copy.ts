@@ -28,8 +28,10 @@ export function amapCopy(
       clipStart(uvm, map, entry, Math.max(entry.start, Math.floor(start / size) * size));
       clipEnd(uvm, map, entry, Math.min(entry.end, Math.ceil(end / size) * size));
     }
+    const fresh = amapAlloc(uvm, uvm.atop(entry.end - entry.start));
+    uvm.wiring.amapMoves(uvm, map, entry, fresh);
     entry.pageoff = 0;
-    entry.amap = amapAlloc(uvm, uvm.atop(entry.end - entry.start));
+    entry.amap = fresh;
     entry.etype &= ~UVM_ET_NEEDSCOPY;
     return;
   }
@@ -41,6 +43,7 @@ export function amapCopy(
   const count = uvm.atop(entry.end - entry.start);
   const copy = amapAlloc(uvm, count);
   copyAnons(uvm, source, entry.pageoff, copy);
+  uvm.wiring.amapMoves(uvm, map, entry, copy);
   amapUnref(uvm, source, entry.pageoff, count, 0);
   entry.amap = copy;
   entry.pageoff = 0;

@@ -1,9 +1,11 @@
-import { KernelPanic, type Prot, VM_PROT_NONE } from '@uvmkit/pmap';
+import { KernelPanic, type Prot } from '@uvmkit/pmap';
 import { NO_ANON } from './anon.ts';
 import type { MapEntry } from './entry.ts';
 import { NO_PAGE } from './page.ts';
 import { AMAP_REFALL, AMAP_SHARED, UVM_AMAP_CHUNK } from './types.ts';
 import type { Uvm } from './uvm.ts';
+import { type Ledger, slotFilled, slotPageChanged } from './wiring/ledger.ts';
+import type { Users } from './wiring/users.ts';
 
 /**
  * An anonymous map (`vm_amap`): slots, each empty or holding an anon. Several map entries may refer
@@ -29,6 +31,10 @@ export class Amap {
   bckptr: Int32Array;
   anon: Int32Array;
   ppref: Int32Array | null = null;
+  /** Locks over its slots, if there are any and the wiring policy counts them by place. */
+  locks: Ledger | null = null;
+  /** The entries that refer to it, if the wiring policy wants to know. */
+  users: Users | null = null;
 
   /**
    * @param nslot slots usable
@@ -74,9 +80,8 @@ export function amapLookup(entry: MapEntry, slot: number): number {
 /**
  * Puts an anon into a slot of the entry's amap (`amap_add`).
  *
- * @param replace false: the slot must be empty. True: it must be full; if the amap is shared the old
- * anon's page is taken out of every pmap first, since other maps see the slot too. The old anon's
- * reference is the caller's business
+ * @param replace false: the slot must be empty. True: it must be full; if the amap is shared other maps see the slot too,
+ * and the wiring policy takes the old anon's page from them first. The old anon's reference is the caller's business
  */
 export function amapAdd(
   uvm: Uvm,
@@ -93,12 +98,15 @@ export function amapAdd(
   if (replace) {
     if (old === NO_ANON) throw new KernelPanic('amap_add: replacing null anon', { slot: at });
     const page = uvm.anons.page[old]!;
+    const to = uvm.anons.page[anon]!;
     if ((amap.flags & AMAP_SHARED) !== 0 && page !== NO_PAGE)
-      uvm.pmap.pageProtect(uvm.pages.pageAddress(page), VM_PROT_NONE);
+      uvm.wiring.slotReplaced(uvm, amap, at, page, to);
+    if (amap.locks !== null) slotPageChanged(uvm, amap, at, page, to);
   } else {
     if (old !== NO_ANON) throw new KernelPanic('amap_add: slot in use', { slot: at, anon: old });
     amap.bckptr[at] = amap.nused;
     amap.slots[amap.nused++] = at;
+    if (amap.locks !== null) slotFilled(uvm, entry, at, uvm.anons.page[anon]!);
   }
   amap.anon[at] = anon;
 }

@@ -1,7 +1,6 @@
 import { NO_PA, type Pa, PMAP_KERNEL, VM_PROT_NONE, VM_PROT_WRITE, type Va } from '@uvmkit/pmap';
 import { NO_ANON } from './anon.ts';
 import { entryName } from './check-maps.ts';
-import { isKernels } from './check-swap.ts';
 import type { Mapping, MappingProbe, Report } from './check.ts';
 import type { MapEntry } from './entry.ts';
 import { type VmMap } from './map.ts';
@@ -9,14 +8,13 @@ import { NO_OWNER, NO_PAGE, PG_BUSY, PG_FAKE, PG_RDONLY, PQ_ANON, PQ_FREE } from
 import { UVM_ET_COPYONWRITE, UVM_ET_NEEDSCOPY, VM_MAP_BUSY, VM_MAP_PAGEABLE } from './types.ts';
 import type { Uvm } from './uvm.ts';
 
-/** Invariants 34 to 41: what pmaps map, and wiring. */
+/** Invariants 34 to 39, 41 and 43: what pmaps map. */
 export function checkMappings(uvm: Uvm, report: Report, probe: MappingProbe | null): void {
   for (const map of uvm.maps) {
     if (probe === null) for (const entry of map.entries()) checkEntry(uvm, map, entry, report);
     else checkTable(uvm, map, [...probe.mappings(map.pmap)], report);
     checkLocked(uvm, map, report);
   }
-  checkClaims(uvm, report);
 }
 
 /** The page that belongs at an address of an entry: the anon's, else the object's. */
@@ -125,6 +123,8 @@ function checkRights(
     report(35, `${place} with rights ${mapping.prot}`, `the entry allows ${entry.protection}`);
   if (mapping.wired && pages.wireCount[page] === 0)
     report(39, `${place} wired`, 'the page is not wired');
+  if (mapping.wired && uvm.wiring.enterFlags === 0 && map.pmap !== PMAP_KERNEL)
+    report(39, `${place} wired`, 'the wiring policy wires no mapping');
   if ((mapping.prot & VM_PROT_WRITE) === 0) return;
   const writable = `${place} for writing`;
   const anon = pages.uanon[page]!;
@@ -137,50 +137,24 @@ function checkRights(
   if ((pages.flags[page]! & PG_RDONLY) !== 0) report(36, writable, 'it lies over a hole');
 }
 
-/** Wiring in progress makes maps BUSY; its claims are not complete. */
-function busyMaps(uvm: Uvm): boolean {
-  for (const map of uvm.maps) if (map.exclusive || (map.flags & VM_MAP_BUSY) !== 0) return true;
-  return false;
-}
-
-/** The contract of 2001: what is locked is mapped. */
+/** What is locked is mapped, as the contract of 2001 has it, or else in memory. */
 function checkLocked(uvm: Uvm, map: VmMap, report: Report): void {
   if ((map.flags & VM_MAP_BUSY) !== 0) return;
+  const { keepsMapped } = uvm.wiring;
   for (const entry of map.entries()) {
     if (entry.wiredCount === 0 || entry.protection === VM_PROT_NONE) continue;
-    for (let va = entry.start; va < entry.end; va += uvm.pageSize)
-      if (uvm.pmap.extract(map.pmap, va) === NO_PA)
-        report(41, `${entryName(map, entry)} is wired`, `0x${va.toString(16)} is not mapped`);
+    for (let va = entry.start; va < entry.end; va += uvm.pageSize) {
+      if (keepsMapped ? uvm.pmap.extract(map.pmap, va) !== NO_PA : isResident(uvm, entry, va))
+        continue;
+      const what = keepsMapped ? 'mapped' : 'in memory';
+      report(41, `${entryName(map, entry)} is wired`, `0x${va.toString(16)} is not ${what}`);
+    }
   }
 }
 
-/** Every wiring of a page is claimed by an entry over it. */
-function checkClaims(uvm: Uvm, report: Report): void {
-  if (busyMaps(uvm)) return;
-  const { pages } = uvm;
-  const claims = new Int32Array(pages.pageCount);
-  const claim = (entry: MapEntry, start: Va, end: Va): void => {
-    for (let va = Math.max(start, entry.start); va < Math.min(end, entry.end); va += uvm.pageSize) {
-      const page = pageAt(uvm, entry, va);
-      if (page !== NO_PAGE) claims[page]!++;
-    }
-  };
-  for (const map of uvm.maps)
-    for (const entry of map.entries()) {
-      if (entry.wiredCount !== 0) claim(entry, entry.start, entry.end);
-      for (const { start, end } of map.vslocks) claim(entry, start, end);
-    }
-  // A loan to the kernel wires; what the kernel allocates for itself is wired for good.
-  for (const [page, loans] of uvm.lentPages) claims[page]! += loans;
-  for (let page = 0; page < pages.pageCount; page++)
-    if (isKernels(uvm, page) && claims[page] === 0 && pages.wireCount[page] === 1) claims[page] = 1;
-  for (let page = 0; page < pages.pageCount; page++) {
-    const wired = pages.wireCount[page]!;
-    if (wired !== claims[page])
-      report(
-        40,
-        `page ${page} is wired ${wired} times`,
-        `there are ${claims[page]} reasons for it: a difference of ${wired - claims[page]!}`,
-      );
-  }
+/** An anon is in memory; of an object's page nobody knows whether the object still has one. */
+function isResident(uvm: Uvm, entry: MapEntry, va: Va): boolean {
+  const slot = entry.pageoff + uvm.atop(va - entry.start);
+  const anon = entry.amap?.anon[slot] ?? NO_ANON;
+  return anon === NO_ANON ? entry.object !== null : uvm.anons.page[anon] !== NO_PAGE;
 }

@@ -1,4 +1,4 @@
-import { VM_PROT_ALL, VM_PROT_WRITE } from '@uvmkit/pmap';
+import { VM_PROT_ALL } from '@uvmkit/pmap';
 import { NO_ANON } from './anon.ts';
 import type { Report } from './check.ts';
 import type { MapEntry } from './entry.ts';
@@ -122,9 +122,7 @@ function checkWired(uvm: Uvm, map: VmMap, entry: MapEntry, report: Report): void
   if (entry.wiredCount <= 0) return;
   if ((map.flags & VM_MAP_PAGEABLE) === 0) report(9, `${name} is wired`, 'its map takes no faults');
   // While wiring is in progress (the map is BUSY) not all of this has come about yet.
-  // What the policy promises of private memory that could be written.
-  const writable = (uvm.wiring.lockProtection(entry) & VM_PROT_WRITE) !== 0;
-  if ((map.flags & VM_MAP_BUSY) !== 0 || !writable) return;
+  if ((map.flags & VM_MAP_BUSY) !== 0 || !uvm.wiring.ownsLocked(entry)) return;
   if ((entry.etype & UVM_ET_NEEDSCOPY) !== 0) report(10, `${name} is wired`, 'it needs a copy');
   if ((entry.etype & UVM_ET_COPYONWRITE) === 0 || entry.amap === null) return;
   const count = uvm.atop(entry.end - entry.start);

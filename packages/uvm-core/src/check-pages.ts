@@ -169,7 +169,7 @@ function checkCensus(uvm: Uvm, report: Report): void {
     const id = pages.uobject[page]!;
     if (id === NO_OWNER) {
       if ((pages.pqflags[page]! & PQ_ANON) !== 0) anonymous++;
-      else if (pages.loanCount[page] === 0) unowned++;
+      else if (pages.loanCount[page] === 0 && !pages.pins.has(page)) unowned++;
       continue;
     }
     const object = uvm.objectById(id);

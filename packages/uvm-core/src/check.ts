@@ -4,11 +4,15 @@ import { checkMaps } from './check-maps.ts';
 import { checkContents, checkMappings } from './check-mappings.ts';
 import { checkPages } from './check-pages.ts';
 import { checkLeaks, checkSwap, type SwapImage } from './check-swap.ts';
+import { checkWiring } from './check-wiring.ts';
 import type { VmMap } from './map.ts';
 import type { UvmObject } from './object.ts';
 import type { Uvm } from './uvm.ts';
 
-/** The invariants that {@link checkUvm} asserts, by the numbers of the behaviour reference (§14). */
+/**
+ * The invariants that {@link checkUvm} asserts, by the numbers of the behaviour reference (§14); 13.3 and 13.4 are the sections that tell
+ * what two wiring policies keep.
+ */
 export const INVARIANTS: Readonly<Record<number, string>> = {
   1: 'entries are sorted, disjoint, page-aligned, within the map, linked and indexed',
   2: 'map.size is the sum of the entries',
@@ -23,6 +27,8 @@ export const INVARIANTS: Readonly<Record<number, string>> = {
   11: 'the used slots of an amap and their back pointers agree',
   12: "an amap's references are the entries that refer to it",
   13: 'ppref counts the entries that cover a slot; an uncovered slot is empty',
+  13.3: 'amaps and objects know the entries that map them, if the wiring policy wants that',
+  13.4: 'the locks counted at a place are those of the entries over it',
   14: 'a shared amap has two references',
   15: 'entries on one slot share it on purpose, or all but one need a copy',
   16: "an anon's references are the slots that hold it and its loans",
@@ -50,7 +56,7 @@ export const INVARIANTS: Readonly<Record<number, string>> = {
   38: "the pmap's counts are those of its mappings",
   39: 'a wired mapping belongs to a wired entry and a wired page',
   40: 'claims: wire_count is the number of wired entries over the page',
-  41: 'every page of a wired entry is mapped',
+  41: 'every page of a wired entry is mapped, or, if the wiring policy promises no more, in memory',
   43: 'what the kernel maps for interrupts is its own memory',
   44: 'a clean, unmodified page equals its backing store',
   47: 'a fault is counted at most once each time it is tried',
@@ -121,6 +127,7 @@ export function checkUvm(uvm: Uvm, options: CheckOptions = {}): Violation[] {
   checkAmaps(uvm, report);
   checkPages(uvm, report, options.image ?? null);
   checkMappings(uvm, report, options.probe ?? null);
+  checkWiring(uvm, report);
   checkSwap(uvm, report, options.swapImage ?? null);
   checkFaults(uvm, report);
   if (options.oracle !== undefined) checkContents(uvm, report, options.oracle);

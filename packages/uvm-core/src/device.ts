@@ -88,20 +88,22 @@ export const devicePager: PagerOps = {
 };
 
 /**
- * Maps the device's frames (`udv_fault`). The mapping is never wired, not even by a wire fault: unwiring it later finds an unwired mapping
+ * Maps the device's frames (`udv_fault`). In 2001 the mapping was never wired, not even by a wire fault: unwiring it later finds an unwired mapping
  * (hazard H9).
  */
 function deviceFault(uvm: Uvm, ufi: FaultInfo, into: Int32Array, flags: PagerFlags): Outcome {
   const { entry, map } = ufi;
   if ((entry.etype & UVM_ET_COPYONWRITE) !== 0) return EIO;
   const { device } = entry.object as DeviceObject;
+  const wiredFlag = ufi.wired ? uvm.wiring.deviceFlags : 0;
+  const enterFlags = PMAP_CANFAIL | entry.protection | wiredFlag;
   for (let i = 0; i < ufi.npages; i++) {
     if (into[i] !== PAGE_NULL || (i !== ufi.centre && (flags & PGO_ALLPAGES) === 0)) continue;
     const va = ufi.startVa + i * uvm.pageSize;
     const cookie = device.mmap(entry.offset + (va - entry.start), ufi.access);
     if (cookie < 0) return EIO;
     const pa: Pa = uvm.pmap.physAddress(cookie);
-    if (uvm.pmap.enter(map.pmap, va, pa, entry.protection, PMAP_CANFAIL | entry.protection) !== 0) {
+    if (uvm.pmap.enter(map.pmap, va, pa, entry.protection, enterFlags) !== 0) {
       uvm.pmap.update(map.pmap);
       return uvm.waitForMemory('udv_fault');
     }

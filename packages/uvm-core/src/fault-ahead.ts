@@ -1,4 +1,4 @@
-import { NO_PA, PMAP_CANFAIL, PMAP_WIRED, VM_PROT_ALL, VM_PROT_WRITE } from '@uvmkit/pmap';
+import { NO_PA, PMAP_CANFAIL, VM_PROT_ALL, VM_PROT_WRITE } from '@uvmkit/pmap';
 import { NO_ANON } from './anon.ts';
 import type { FaultInfo } from './fault.ts';
 import { NO_PAGE, PG_BUSY, PG_RDONLY } from './page.ts';
@@ -14,7 +14,7 @@ import type { Uvm } from './uvm.ts';
 /** Maps the neighbours that are resident anons. */
 export function mapNeighbourAnons(uvm: Uvm, ufi: FaultInfo): void {
   const { anons, pages, pmap } = uvm;
-  const flags = PMAP_CANFAIL | (ufi.entry.wiredCount !== 0 ? PMAP_WIRED : 0);
+  const flags = PMAP_CANFAIL | (ufi.entry.wiredCount !== 0 ? uvm.wiring.enterFlags : 0);
   for (let i = 0; i < ufi.npages; i++) {
     const anon = ufi.anons[i]!;
     if (i === ufi.centre || anon === NO_ANON) continue;
@@ -61,7 +61,7 @@ export function mapNeighbourPages(uvm: Uvm, ufi: FaultInfo): number {
     PGO_LOCKED,
   );
   const centre = ufi.pages[ufi.centre]!;
-  const flags = PMAP_CANFAIL | (ufi.wired ? PMAP_WIRED : 0);
+  const flags = PMAP_CANFAIL | ufi.wiredFlag;
   let entered = false;
   for (let i = 0; i < ufi.npages; i++) {
     const page = ufi.pages[i]!;

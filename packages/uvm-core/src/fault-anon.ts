@@ -1,4 +1,4 @@
-import { EIO, ENOMEM, KernelPanic, VM_PROT_NONE, VM_PROT_WRITE } from '@uvmkit/pmap';
+import { EIO, ENOMEM, KernelPanic, VM_PROT_WRITE } from '@uvmkit/pmap';
 import { amapAdd } from './amap.ts';
 import { NO_ANON, SWSLOT_BAD } from './anon.ts';
 import type { FaultInfo } from './fault.ts';
@@ -14,6 +14,7 @@ import {
 } from './page.ts';
 import type { Outcome } from './types.ts';
 import type { Uvm } from './uvm.ts';
+import { slotPageChanged } from './wiring/ledger.ts';
 
 /**
  * Makes sure that the anon's page is resident and free for use (`uvmfault_anonget`).
@@ -79,7 +80,7 @@ export function faultAnon(uvm: Uvm, ufi: FaultInfo, anon: number): Outcome {
   if (pages.loanCount[page] !== 0) {
     if (!ufi.cowNow) ufi.enterProt &= ~VM_PROT_WRITE;
     else if (anons.ref[anon] === 1) {
-      page = breakAnonLoan(uvm, anon);
+      page = breakAnonLoan(uvm, ufi, anon);
       if (page === NO_PAGE) return uvm.waitForMemory('flt_noram2');
     }
   }
@@ -119,7 +120,7 @@ export function faultAnon(uvm: Uvm, ufi: FaultInfo, anon: number): Outcome {
   // The new anon, if any, stays in the amap, where it does no harm.
   if (error !== 0) return uvm.swap.full ? ENOMEM : uvm.waitForMemory('flt_pmfail1');
   if (ufi.wireFault) {
-    pages.wire(page);
+    uvm.wiring.wire(uvm, ufi.entry, ufi.va, page);
     // The swap slot's image is not kept up to date while the page is wired.
     pages.flags[page]! &= ~PG_CLEAN;
     anons.dropSwap(mapped);
@@ -129,13 +130,16 @@ export function faultAnon(uvm: Uvm, ufi: FaultInfo, anon: number): Outcome {
 }
 
 /** Gives the anon a page that is not on loan, with the same contents; NO_PAGE if memory is short. */
-function breakAnonLoan(uvm: Uvm, anon: number): number {
+function breakAnonLoan(uvm: Uvm, { entry, va }: FaultInfo, anon: number): number {
   const { anons, pages } = uvm;
   const old = anons.page[anon]!;
   const copy = pages.alloc(null, 0, NO_OWNER, 0);
   if (copy === NO_PAGE) return NO_PAGE;
   uvm.copyPage(old, copy);
-  uvm.pmap.pageProtect(pages.pageAddress(old), VM_PROT_NONE);
+  const amap = entry.amap!;
+  const at = entry.pageoff + uvm.atop(va - entry.start);
+  uvm.wiring.slotReplaced(uvm, amap, at, old, copy);
+  if (amap.locks !== null) slotPageChanged(uvm, amap, at, old, copy);
   pages.uanon[old] = NO_OWNER;
   if (pages.uobject[old] !== NO_OWNER) {
     // Borrowed: the object's page has one borrower fewer.

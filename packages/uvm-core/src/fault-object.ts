@@ -1,4 +1,4 @@
-import { ENOMEM, EAGAIN, KernelPanic, VM_PROT_NONE, VM_PROT_WRITE } from '@uvmkit/pmap';
+import { ENOMEM, EAGAIN, KernelPanic, VM_PROT_WRITE } from '@uvmkit/pmap';
 import { amapAdd } from './amap.ts';
 import { NO_ANON } from './anon.ts';
 import { noMemory } from './fault-anon.ts';
@@ -86,8 +86,9 @@ function mapObjectPage(uvm: Uvm, ufi: FaultInfo, object: UvmObject, busy: number
 
 /** 2B: a new anon with a copy of the object's page, or with zeroes. */
 function promotePage(uvm: Uvm, ufi: FaultInfo, from: number): Outcome {
-  const { anons, pages, exp, pmap } = uvm;
-  const { amap } = ufi.entry;
+  const { anons, pages, exp } = uvm;
+  const { amap, pageoff, start } = ufi.entry;
+  const at = pageoff + uvm.atop(ufi.va - start);
   if (amap === null)
     throw new KernelPanic('uvm_fault: want to promote data, but no anon map', {
       map: ufi.map.id,
@@ -104,12 +105,12 @@ function promotePage(uvm: Uvm, ufi: FaultInfo, from: number): Outcome {
   else {
     exp.flt_prcopy++;
     uvm.copyPage(from, page);
-    // Other maps of this amap may still map the object's page here, and only its reverse map knows where: take it from
-    // everyone. Wired mappings of processes that never heard of this amap go too: that is the wiring problem.
-    if ((amap.flags & AMAP_SHARED) !== 0) pmap.pageProtect(pages.pageAddress(from), VM_PROT_NONE);
+    // Other maps of this amap may still map the object's page here. If only its reverse map knows where, it is taken from
+    // everyone, and wired mappings of processes that never heard of this amap go too: that is the wiring problem.
+    if ((amap.flags & AMAP_SHARED) !== 0) uvm.wiring.slotReplaced(uvm, amap, at, from, page);
     uvm.unbusy(from);
   }
-  amapAdd(uvm, ufi.entry, uvm.atop(ufi.va - ufi.entry.start), anon, false);
+  amapAdd(uvm, ufi.entry, at - pageoff, anon, false);
   if (uvm.events.watched)
     uvm.events.emit(
       'uvm.promote',
@@ -132,7 +133,7 @@ function enterPage(uvm: Uvm, ufi: FaultInfo, page: number, prot: number): Outcom
     return uvm.swap.full ? ENOMEM : uvm.waitForMemory('flt_pmfail2');
   }
   if (ufi.wireFault) {
-    pages.wire(page);
+    uvm.wiring.wire(uvm, ufi.entry, ufi.va, page);
     if ((pages.pqflags[page]! & PQ_SWAPBACKED) !== 0) {
       // It stays in memory now: what swap had of it is for others to use, and nothing but memory has the contents.
       pages.flags[page]! &= ~PG_CLEAN;
@@ -147,13 +148,13 @@ function enterPage(uvm: Uvm, ufi: FaultInfo, page: number, prot: number): Outcom
 
 /** Puts a page that is not on loan in the place of one that is; NO_PAGE if memory is short. The new one is BUSY. */
 export function breakObjectLoan(uvm: Uvm, object: UvmObject, old: number): number {
-  const { pages, pmap } = uvm;
+  const { pages } = uvm;
   const copy = pages.alloc(null, 0, NO_OWNER, 0);
   if (copy === NO_PAGE) return NO_PAGE;
   uvm.copyPage(old, copy);
   pages.flags[copy] = PG_BUSY | (pages.flags[old]! & PG_RDONLY);
-  pmap.pageProtect(pages.pageAddress(old), VM_PROT_NONE);
   const offset = pages.offset[old]!;
+  uvm.wiring.objectPageReplaced(uvm, object, offset, old, copy);
   uvm.unbusy(old);
   pages.free(old); // On loan, so it only leaves the object: its borrowers keep it.
   pages.insert(copy, object, offset);

@@ -1,9 +1,9 @@
 import {
   EACCES,
   EFAULT,
+  type EnterFlags,
   KernelPanic,
   PMAP_CANFAIL,
-  PMAP_WIRED,
   type Prot,
   type Va,
   VM_PROT_ALL,
@@ -63,8 +63,10 @@ export class FaultInfo {
   enterProt: Prot = 0;
   /** VM_FAULT_WIRE or WIREMAX. */
   wireFault = false;
-  /** The mapping is to be wired. */
+  /** The range is locked, or about to be. */
   wired = false;
+  /** What tells the pmap so. */
+  wiredFlag: EnterFlags = 0;
   /** A page that is shared copy-on-write must be copied now. */
   cowNow = false;
   /** First page looked at, how many, and which of them faulted. */
@@ -78,7 +80,7 @@ export class FaultInfo {
 
   /** What pmap_enter is told of the access. */
   get enterFlags(): number {
-    return this.access | PMAP_CANFAIL | (this.wired ? PMAP_WIRED : 0);
+    return this.access | PMAP_CANFAIL | this.wiredFlag;
   }
 
   /** The protections that an object's page may have here: not WRITE, if it must be copied first. */
@@ -152,7 +154,10 @@ function attempt(
   ufi.va = va;
   ufi.type = type;
   ufi.wireFault = type === VM_FAULT_WIRE || type === VM_FAULT_WIREMAX;
-  ufi.wired = entry.wiredCount !== 0 || ufi.wireFault;
+  // While a transfer holds pages of the map, faults look at one page only: its neighbours may not be held as it is.
+  const held = map.vslocks.length !== 0;
+  ufi.wired = entry.wiredCount !== 0 || ufi.wireFault || (held && uvm.wiring.holds(map, va));
+  ufi.wiredFlag = ufi.wired ? uvm.wiring.enterFlags : 0;
   ufi.enterProt = entry.protection;
   ufi.access = ufi.wired ? entry.protection : access;
   ufi.cowNow = ((ufi.wired ? checkProt : access) & VM_PROT_WRITE) !== 0;
@@ -174,7 +179,7 @@ function attempt(
   }
   if (entry.amap === null && entry.object === null) return EFAULT;
 
-  setRange(uvm, ufi, narrow || ufi.wireFault);
+  setRange(uvm, ufi, narrow || ufi.wireFault || (held && uvm.wiring.backReferences));
   const shadowed = ufi.anons[ufi.centre] !== NO_ANON;
   if (ufi.npages > 1) mapNeighbourAnons(uvm, ufi);
   if (!shadowed && entry.object?.pgops.fault !== undefined) {

@@ -39,6 +39,8 @@ export * from './vnode-io.ts';
 export * from './vnode-kinds.ts';
 export * from './vnode.ts';
 export * from './wire.ts';
+export * from './wiring/forgetful.ts';
 export * from './wiring/policy.ts';
+export * from './wiring/targeted.ts';
 export * from './wiring/wire.ts';
 export * from './wiring/wiremax.ts';

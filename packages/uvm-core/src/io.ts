@@ -1,4 +1,4 @@
-import { EIO, ENOMEM, type Errno, type Va } from '@uvmkit/pmap';
+import { EIO, ENOMEM, type Errno, type Pa, type Va } from '@uvmkit/pmap';
 import {
   mapExtract,
   UVM_EXTRACT_CONTIG,
@@ -7,9 +7,8 @@ import {
 } from './extract.ts';
 import { mapLock, type VmMap } from './map.ts';
 import { unmapDetach, unmapRemove } from './map-unmap.ts';
-import { AMAP_REFALL, type Sleeping, VM_FAULT_WIRE } from './types.ts';
+import { AMAP_REFALL, type Sleeping } from './types.ts';
 import type { Uvm } from './uvm.ts';
-import { faultUnwire, faultWire } from './wire.ts';
 
 /** The most that is mapped at a time (MAXBSIZE). */
 const CHUNK = 64 * 1024;
@@ -75,18 +74,14 @@ export function* uvmIo(
  * Keeps a user buffer in memory during a transfer (`uvm_vslock`): wired at the protection that the access needs, and not at the
  * maximum (hazard H5). No entry knows of it.
  */
-export function* vslock(
+export function vslock(
   uvm: Uvm,
   map: VmMap,
   va: Va,
   length: number,
   access: number,
 ): Sleeping<Errno> {
-  const start = uvm.trunc(va);
-  const end = uvm.round(va + length);
-  const error = yield* faultWire(uvm, map, start, end, VM_FAULT_WIRE, access);
-  if (error === 0) map.vslocks.push({ start, end });
-  return error;
+  return uvm.wiring.hold(uvm, map, uvm.trunc(va), uvm.round(va + length), access);
 }
 
 /** Ends {@link vslock}. */
@@ -98,6 +93,19 @@ export function vsunlock(uvm: Uvm, map: VmMap, va: Va, length: number): void {
     throw new RangeError(
       `vsunlock: [0x${start.toString(16)}, 0x${end.toString(16)}) is not locked`,
     );
-  map.vslocks.splice(at, 1);
-  faultUnwire(uvm, map, start, end);
+  const [lock] = map.vslocks.splice(at, 1);
+  uvm.wiring.release(uvm, map, lock!);
+}
+
+/**
+ * Where a byte of a user buffer lies in memory, while {@link vslock} keeps it there: what a device is told. NO_PA if there is no
+ * telling.
+ */
+export function vslockedPa(uvm: Uvm, map: VmMap, va: Va): Pa {
+  const page = uvm.trunc(va);
+  const lock = map.vslocks.findLast(({ start, end }) => page >= start && page < end);
+  const frame = lock?.frames?.get(page);
+  return frame === undefined
+    ? uvm.pmap.extract(map.pmap, va)
+    : uvm.pages.pageAddress(frame) + (va - page);
 }

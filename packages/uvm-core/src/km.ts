@@ -1,11 +1,4 @@
-import {
-  KernelPanic,
-  PMAP_WIRED,
-  VM_PROT_ALL,
-  VM_PROT_READ,
-  VM_PROT_WRITE,
-  type Va,
-} from '@uvmkit/pmap';
+import { KernelPanic, VM_PROT_ALL, VM_PROT_READ, VM_PROT_WRITE, type Va } from '@uvmkit/pmap';
 import { Aobj } from './aobj.ts';
 import { mapLock, mapLookup, type MapAttributes, uvmMap, VmMap } from './map.ts';
 import { uvmUnmap } from './map-unmap.ts';
@@ -139,7 +132,10 @@ export class KernelMemory {
     const rights = VM_PROT_READ | VM_PROT_WRITE;
     pages.wire(page);
     pages.flags[page]! &= ~(PG_BUSY | PG_FAKE);
-    pmap.enter(map.pmap, va, pages.pageAddress(page), rights, rights | PMAP_WIRED);
+    const { enterFlags } = this.#uvm.wiring;
+    const pa = pages.pageAddress(page);
+    if (enterFlags === 0) pmap.kenterPa(va, pa, rights);
+    else pmap.enter(map.pmap, va, pa, rights, rights | enterFlags);
     return true;
   }
 

@@ -112,7 +112,7 @@ export function* mapWireAll(
     if (entry.protection !== VM_PROT_NONE && entry.wiredCount === 0)
       size += entry.end - entry.start;
   if (uvm.atop(size) + uvm.exp.wired > uvm.exp.wiredmax) return ENOMEM;
-  if (limit !== 0 && size + uvm.pmap.wiredCount(map.pmap) * uvm.pageSize > limit) return ENOMEM;
+  if (limit !== 0 && size + uvm.wiring.lockedPages(uvm, map) * uvm.pageSize > limit) return ENOMEM;
 
   for (const entry of map.entries()) {
     if (entry.protection === VM_PROT_NONE) continue;

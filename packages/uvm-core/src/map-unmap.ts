@@ -31,14 +31,17 @@ export function unmapRemove(uvm: Uvm, map: VmMap, start: Va, end: Va): MapEntry[
     clipEnd(uvm, map, entry, to);
     const { next } = entry;
     if (entry.wiredCount > 0) unwireEntry(uvm, map, entry);
+    uvm.wiring.leaves(uvm, map, entry);
     if ((map.flags & VM_MAP_PAGEABLE) === 0) removeKentered(uvm, entry);
-    else if (entry.object !== null || entry.amap !== null)
+    else if (entry.object !== null || entry.amap !== null) {
+      if (uvm.wiring.enterFlags === 0) removeKernelWired(uvm, entry);
       uvm.pmap.remove(map.pmap, entry.start, entry.end);
+    }
+    mapUnlink(map, entry);
     if (entry.object?.refs === UVM_OBJ_KERN) {
       freeKernelPages(uvm, entry.object, entry.offset, entry.end - entry.start);
       entry.object = null;
     }
-    mapUnlink(map, entry);
     map.size -= entry.end - entry.start;
     removed.push(entry);
     entry = next;
@@ -56,6 +59,15 @@ function removeKentered(uvm: Uvm, entry: MapEntry): void {
     pmap.kremove(va, uvm.pageSize);
     pages.kernelPages--;
     pages.free(pages.pageIndex(pa));
+  }
+}
+
+/** Kernel memory that must not fault, where only pmap_kenter_pa makes such mappings. */
+function removeKernelWired(uvm: Uvm, { object, offset, start, end }: MapEntry): void {
+  if (object?.refs !== UVM_OBJ_KERN) return;
+  for (let va = start; va < end; va += uvm.pageSize) {
+    const page = uvm.pages.lookup(object, uvm.atop(offset + (va - start)));
+    if (page !== NO_PAGE && uvm.pages.wireCount[page] !== 0) uvm.pmap.kremove(va, uvm.pageSize);
   }
 }
 

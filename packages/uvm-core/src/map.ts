@@ -33,6 +33,17 @@ import {
   type WaitChannel,
 } from './types.ts';
 import type { Uvm } from './uvm.ts';
+import { register, unregister } from './wiring/users.ts';
+
+/** A range that is kept in memory for the time of a transfer (`uvm_vslock`). How, is the wiring policy's business. */
+export interface TransientLock {
+  readonly start: Va;
+  readonly end: Va;
+  /** The addresses whose places are locked, where locks are counted by place. */
+  readonly places: Set<Va> | null;
+  /** The frames that are pinned, by address, where it is the frames that are. */
+  readonly frames: Map<Va, number> | null;
+}
 
 /**
  * An address space as UVM sees it (`vm_map`): sorted, disjoint entries over [min, max).
@@ -59,8 +70,10 @@ export class VmMap {
   exclusive = false;
   /** Nobody has run in it for long (20 seconds asleep, in 2001): set by whoever schedules. */
   idle = false;
-  /** Ranges that are wired for the time of a transfer (`uvm_vslock`), of which no entry knows. */
-  readonly vslocks: { readonly start: Va; readonly end: Va }[] = [];
+  /** Ranges that are wired for the time of a transfer, of which no entry knows. */
+  readonly vslocks: TransientLock[] = [];
+  /** Amaps and objects are to know the entries of this map. */
+  readonly backReferences: boolean;
   /** Where threads wait for the map. */
   readonly channel: WaitChannel;
 
@@ -72,6 +85,7 @@ export class VmMap {
     this.channel = uvm.newChannel();
     this.header = new MapEntry(min, max);
     this.firstFree = this.header;
+    this.backReferences = uvm.wiring.backReferences;
   }
 
   /** The entry found last, or the header: where NetBSD began its search. */
@@ -147,10 +161,12 @@ export function mapLink(map: VmMap, after: MapEntry, entry: MapEntry): void {
   after.next = entry;
   map.nentries++;
   map.index.insert(entry);
+  if (map.backReferences) register(map, entry);
 }
 
 /** Unlinks an entry (`uvm_map_entry_unlink`). */
 export function mapUnlink(map: VmMap, entry: MapEntry): void {
+  if (map.backReferences) unregister(entry);
   map.index.remove(entry);
   entry.prev.next = entry.next;
   entry.next.prev = entry.prev;

@@ -22,7 +22,7 @@ export function* sysMlock(uvm: Uvm, caller: Caller, addr: Va, length: number): S
   const { map } = caller.space;
   const size = range.end - range.start;
   if (uvm.atop(size) + uvm.exp.wired > uvm.exp.wiredmax) return EAGAIN;
-  if (size + uvm.pmap.wiredCount(map.pmap) * uvm.pageSize > caller.limits.memlock) return EAGAIN;
+  if (size + uvm.wiring.lockedPages(uvm, map) * uvm.pageSize > caller.limits.memlock) return EAGAIN;
   return yield* mapWire(uvm, map, range.start, range.end);
 }
 

@@ -249,7 +249,7 @@ function fileRights(
 /** MCL_FUTURE: what has just been mapped is wired, or unmapped again. */
 function* wireNew(uvm: Uvm, caller: Caller, start: Va, size: number): Sleeping<Errno> {
   const { map } = caller.space;
-  const wired = uvm.pmap.wiredCount(map.pmap) * uvm.pageSize;
+  const wired = uvm.wiring.lockedPages(uvm, map) * uvm.pageSize;
   const { memlock } = caller.limits;
   let error: Errno = 0;
   if (

@@ -2,6 +2,8 @@ import type { Errno } from '@uvmkit/pmap';
 import type { FaultInfo } from './fault.ts';
 import type { Advice, Outcome, PagerFlags, Sleeping } from './types.ts';
 import type { Uvm } from './uvm.ts';
+import type { Ledger } from './wiring/ledger.ts';
+import type { Users } from './wiring/users.ts';
 
 /** End of a page list. */
 export const LIST_END = -1;
@@ -23,11 +25,20 @@ export class UvmObject {
   npages = 0;
   /** References (`uo_refs`); negative for the kernel's objects. */
   refs = 1;
+  /** Locks over its pages, by page index, if there are any and the wiring policy counts them by place. */
+  locks: Ledger | null = null;
+  /** The entries that map it, if the wiring policy wants to know. */
+  users: Users | null = null;
 
   constructor(uvm: Uvm, pgops: PagerOps) {
     this.id = uvm.adoptObject(this);
     this.pgops = pgops;
   }
+}
+
+/** Whether what is mapped of an object are pages of its own: not a device's frames, or windows on files. */
+export function objectHasPages({ pgops }: UvmObject): boolean {
+  return pgops.fault === undefined;
 }
 
 /** Which census a pager's resident pages count in. */

@@ -97,6 +97,8 @@ export class Pages implements PmapServices {
   readonly uanon: Int32Array;
   /** Page index within the object. */
   readonly offset: Int32Array;
+  /** Pages that {@link pin} keeps, and how often. */
+  readonly pins: Map<number, number> = new Map();
   readonly segments: readonly PhysSegment[];
   readonly pageCount: number;
   readonly queues: PageQueues;
@@ -239,7 +241,7 @@ export class Pages implements PmapServices {
         'uvm_pagefree: page is free already or being paged out',
         this.describe(page),
       );
-    if (this.loanCount[page]! > 0) {
+    if (this.loanCount[page]! > 0 || (this.wireCount[page] !== 0 && this.pins.has(page))) {
       this.#orphan(page);
       return;
     }
@@ -264,7 +266,7 @@ export class Pages implements PmapServices {
       this.#context.events.emit('page.free', this.pageAddress(page));
   }
 
-  /** The owner lets a loaned page go: from now on it belongs to its borrowers. */
+  /** The owner lets a page go that is on loan, or pinned: from now on it belongs to its borrowers. */
   #orphan(page: number): void {
     const { exp, anons } = this.#context;
     if (this.slotOf(page) > 0) exp.swpgonly++;
@@ -391,6 +393,8 @@ export class Pages implements PmapServices {
     object.memq = page;
     object.npages++;
     this.flags[page]! |= PG_TABLED;
+    if (object.locks !== null)
+      for (let locks = object.locks.get(offset) ?? 0; locks > 0; locks--) this.wire(page);
     if (object.pgops.census === 'anon') this.pqflags[page]! |= PQ_AOBJ;
     this.#census(object, 1);
   }
@@ -405,6 +409,9 @@ export class Pages implements PmapServices {
       while (this.#hashNext[before] !== page) before = this.#hashNext[before]!;
       this.#hashNext[before] = this.#hashNext[page]!;
     }
+    if (object.locks !== null)
+      for (let locks = object.locks.get(this.offset[page]!) ?? 0; locks > 0; locks--)
+        this.unwire(page);
     const next = this.#listNext[page]!;
     const prev = this.#listPrev[page]!;
     if (prev === LIST_END) object.memq = next;
@@ -508,6 +515,23 @@ export class Pages implements PmapServices {
     }
     if (this.#context.events.watched)
       this.#context.events.emit('page.unwire', this.pageAddress(page), this.wireCount[page]);
+  }
+
+  /** Keeps a page from being used for anything else, whatever becomes of its owner: a device is at work on it. */
+  pin(page: number): void {
+    this.pins.set(page, (this.pins.get(page) ?? 0) + 1);
+    this.wire(page);
+  }
+
+  /** Ends {@link pin}; a page that nobody owns any more, and nobody has borrowed, is free then. */
+  unpin(page: number): void {
+    const left = (this.pins.get(page) ?? 0) - 1;
+    if (left < 0) throw new RangeError(`unpin: page ${page} is not pinned`);
+    if (left === 0) this.pins.delete(page);
+    else this.pins.set(page, left);
+    this.unwire(page);
+    const owned = this.uobject[page] !== NO_OWNER || this.uanon[page] !== NO_OWNER;
+    if (left === 0 && !owned && this.loanCount[page] === 0) this.free(page);
   }
 
   /** The oldest page of the inactive (or active) queue, or {@link NO_PAGE}. */

@@ -1,6 +1,10 @@
 import { i386 } from '@uvmkit/pmap-i386';
 import { describe, expect, it } from 'vitest';
-import { Dice, Simulation, type SimulationOptions } from '../test/simulation.ts';
+import { Simulation, type SimulationOptions } from '../test/simulation.ts';
+import { Dice } from '../test/simulation-model.ts';
+import { forgetfulPolicy } from './wiring/forgetful.ts';
+import { targetedPolicy } from './wiring/targeted.ts';
+import { wirePolicy } from './wiring/wire.ts';
 
 /** More of the same: UVMKIT_SIMULATION=20 runs twenty times as many seeds. */
 const FACTOR = Number(process.env['UVMKIT_SIMULATION'] ?? 1);
@@ -61,3 +65,30 @@ describe(
     });
   },
 );
+
+describe.each([targetedPolicy, forgetfulPolicy])(
+  'with memory locked under $name, whatever is done to it, inheritance and truncation included',
+  { timeout: 20_000 },
+  (wiring) => {
+    const all = { wiring, wire: true, share: true };
+
+    it('nothing is lost on a pmap that keeps everything', () => {
+      expect(() => simulate(all, 6, 300)).not.toThrow();
+    });
+
+    it('nothing is lost on a pmap that forgets and fails', () => {
+      expect(() => simulate({ ...all, ...unreliable() }, 6, 300)).not.toThrow();
+    });
+
+    it('nothing is lost on the i386', () => {
+      expect(() => simulate({ ...all, port: i386() }, 2, 200)).not.toThrow();
+    });
+  },
+);
+
+describe('with memory locked as before the commit', { timeout: 20_000 }, () => {
+  it('nothing is lost where the known hazards are kept out of the way', () => {
+    const options = { wiring: wirePolicy, wire: true, share: false };
+    expect(() => simulate(options, 4, 300)).not.toThrow();
+  });
+});

@@ -198,6 +198,17 @@ export class Ubc {
         }
   }
 
+  /** Takes the mapping of a page of a file away: another page is in its place. */
+  forget(vnode: Vnode, offset: number): void {
+    const start = Math.floor(offset / this.#size) * this.#size;
+    const window = this.#found.get(`${vnode.id}:${start}`);
+    if (window === undefined) return;
+    const { pmap, kernelMap, pageSize } = this.#uvm;
+    const va = window.va + (offset - start);
+    pmap.remove(kernelMap.pmap, va, va + pageSize);
+    pmap.update(kernelMap.pmap);
+  }
+
   /** A window that shows nothing; null if all are in use. */
   #take(queue: number): Window | null {
     const [empty] = this.#empty[queue]!;

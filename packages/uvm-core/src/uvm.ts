@@ -217,6 +217,11 @@ export class Uvm {
     return this.#ubc;
   }
 
+  /** Likewise, if there are any yet. */
+  get windows(): Ubc | null {
+    return this.#ubc;
+  }
+
   /** Pages in a number of bytes that is a multiple of the page size. */
   atop(bytes: number): number {
     return Math.floor(bytes / this.pageSize);

@@ -1,4 +1,4 @@
-import { type Errno, VM_PROT_NONE } from '@uvmkit/pmap';
+import type { Errno } from '@uvmkit/pmap';
 import {
   NO_PAGE,
   PG_BUSY,
@@ -28,7 +28,8 @@ const CLUSTER = 64 * 1024;
 
 /**
  * Cleans, deactivates or frees a file's resident pages (genfs_putpages). What is written takes the dirty pages around it
- * along; of those, pages beyond the range stay where they are. With PGO_FREE and without PGO_CLEANIT dirty data is discarded, and wired pages are freed like others: what that does to whoever wired them is the wiring problem's (H2, H3).
+ * along; of those, pages beyond the range stay where they are. With PGO_FREE and without PGO_CLEANIT dirty data is discarded, and wired pages are freed like others: what that does
+ * to whoever wired them is the wiring policy's business (H2, H3).
  */
 export function* vnodePut(
   uvm: Uvm,
@@ -81,10 +82,9 @@ function residentIn(uvm: Uvm, vnode: Vnode, first: number, beyond: number): numb
 }
 
 function putPage(uvm: Uvm, vnode: Vnode, page: number, flags: PagerFlags, range: Range): void {
-  const { pages, pmap } = uvm;
-  const pa = pages.pageAddress(page);
+  const { pages } = uvm;
   // Mappings go before the modified bit is read, so that no store slips in between.
-  if ((flags & PGO_FREE) !== 0) pmap.pageProtect(pa, VM_PROT_NONE);
+  if ((flags & PGO_FREE) !== 0) uvm.wiring.revoke(uvm, page);
   if ((flags & PGO_CLEANIT) !== 0 && makeClean(uvm, page)) {
     writeCluster(uvm, vnode, page, flags, range);
     return;
@@ -110,14 +110,14 @@ function makeClean(uvm: Uvm, page: number): boolean {
 
 /** Writes a dirty page with the dirty pages around it, all BUSY meanwhile. */
 function writeCluster(uvm: Uvm, vnode: Vnode, page: number, flags: PagerFlags, range: Range): void {
-  const { pages, pmap } = uvm;
+  const { pages } = uvm;
   const most = CLUSTER / uvm.pageSize;
   const frees = (index: number): boolean =>
     (flags & PGO_FREE) !== 0 && index >= range.first && index < range.beyond;
   const join = (index: number): number => {
     const other = index < 0 ? NO_PAGE : pages.lookup(vnode, index);
     if (other === NO_PAGE || (pages.flags[other]! & PG_BUSY) !== 0) return NO_PAGE;
-    if (frees(index)) pmap.pageProtect(pages.pageAddress(other), VM_PROT_NONE);
+    if (frees(index)) uvm.wiring.revoke(uvm, other);
     return makeClean(uvm, other) ? other : NO_PAGE;
   };
   const run = [page];

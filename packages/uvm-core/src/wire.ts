@@ -1,8 +1,7 @@
-import { EFAULT, type Errno, KernelPanic, NO_PA, type Prot, type Va } from '@uvmkit/pmap';
+import { EFAULT, type Errno, KernelPanic, type Prot, type Va } from '@uvmkit/pmap';
 import type { MapEntry } from './entry.ts';
 import { uvmFault, uvmRefault } from './fault.ts';
-import { mapFloor, type VmMap } from './map.ts';
-import { NO_PAGE } from './page.ts';
+import type { VmMap } from './map.ts';
 import { type FaultType, type Sleeping, VM_MAP_INTRSAFE, WAIT } from './types.ts';
 import type { Uvm } from './uvm.ts';
 
@@ -42,33 +41,17 @@ export function* faultWire(
 }
 
 /**
- * Undoes the wiring of a range (`uvm_fault_unwire`). The pages are found through the pmap. Mappings stay wired where
- * the entry is wired for another reason.
+ * Undoes the wiring of a range (`uvm_fault_unwire`). Mappings stay wired where the entry is wired for another reason.
  *
  * @param counted how much of the entries' wired count is the wiring that is undone
- * @throws KernelPanic with the words of the seven problem reports, if a mapping has gone
+ * @throws KernelPanic with the words of the seven problem reports, if a mapping has gone and the wiring policy finds pages
+ * through the pmap
  */
 export function faultUnwire(uvm: Uvm, map: VmMap, start: Va, end: Va, counted = 0): void {
   if ((map.flags & VM_MAP_INTRSAFE) !== 0)
     throw new KernelPanic('uvm_fault_unwire_locked: map is intrsafe', { map: map.id });
   if (uvm.events.watched) uvm.events.emit('uvm.unwire', map.id, start, end);
-  const { pmap, pages } = uvm;
-  let entry = mapFloor(map, start);
-  for (let va = start; va < end; va += uvm.pageSize) {
-    const pa = pmap.extract(map.pmap, va);
-    if (pa === NO_PA)
-      throw new KernelPanic('uvm_fault_unwire_locked: unwiring non-wired memory', {
-        map: map.id,
-        va,
-      });
-    while ((entry === map.header || va >= entry.end) && entry.next !== map.header)
-      entry = entry.next;
-    if (entry === map.header || va < entry.start || va >= entry.end)
-      throw new KernelPanic('uvm_fault_unwire_locked: unwiring a hole', { map: map.id, va });
-    if (entry.wiredCount === counted) pmap.unwire(map.pmap, va);
-    const page = pages.pageIndex(pa);
-    if (page !== NO_PAGE) pages.unwire(page);
-  }
+  uvm.wiring.unwire(uvm, map, start, end, counted);
 }
 
 /** Takes the wiring of an entry back, whatever its depth (`uvm_map_entry_unwire`). */

@@ -17,87 +17,22 @@ import {
   MAP_INHERIT_SHARE,
   type Sleeping,
   UVM_FLAG_FIXED,
+  VM_FAULT_WIREMAX,
 } from '../src/types.ts';
 import { vnodeRead, vnodeSetSize, vnodeWrite } from '../src/vnode-io.ts';
-import type { FakeFile } from './disk.ts';
 import { Aobj } from '../src/aobj.ts';
 import { uvmMap } from '../src/map.ts';
 import { uvmUnmap } from '../src/map-unmap.ts';
-import { fileByte, Kit, type KitOptions, PAGE, type Proc, R, RW, RWX, RX, W } from './kit.ts';
-
-/** Seeded numbers (mulberry32): the same seed, the same run. */
-export class Dice {
-  #state: number;
-
-  constructor(seed: number) {
-    this.#state = seed >>> 0;
-  }
-
-  /** An integer from 0 to `sides` − 1. */
-  roll(sides: number): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
-    let t = this.#state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((((t ^ (t >>> 14)) >>> 0) * sides) / 2 ** 32) | 0;
-  }
-
-  pick<T>(list: readonly T[]): T {
-    return list[this.roll(list.length)]!;
-  }
-
-  chance(oneIn: number): boolean {
-    return this.roll(oneIn) === 0;
-  }
-}
-
-/** The bytes of a page that are watched. */
-const SPOTS: readonly number[] = [0, 101, 2048, PAGE - 1];
-type Spots = number[];
-const zeroes = (): Spots => SPOTS.map(() => 0);
-
-/** What a file ought to hold: pages that were never written hold zeroes. */
-class FileModel {
-  readonly file: FakeFile;
-  readonly pages: Spots[] = [];
-
-  constructor(file: FakeFile, pages: number) {
-    this.file = file;
-    for (let i = 0; i < pages; i++)
-      this.pages.push(
-        SPOTS.map((at) => (file.isAllocated(i * PAGE) ? fileByte(i * PAGE + at) : 0)),
-      );
-  }
-
-  /** Pages that may be touched: the file's last is one of them, even if the file does not fill it. */
-  get count(): number {
-    return Math.ceil(this.file.vnode.size / PAGE);
-  }
-}
-
-/** What backs a page of a process: its own bytes once it has them, a file's until then, or zeroes. */
-interface Memory {
-  own: Spots | null;
-  readonly file: FileModel | null;
-  readonly index: number;
-}
-
-/** A page of an address space. A page that is shared has one `memory` in several spaces. */
-interface PageModel {
-  memory: Memory;
-  prot: Prot;
-  readonly shared: boolean;
-  /** Of an anonymous object. */
-  readonly segment?: boolean;
-  inherit: number;
-  wired: boolean;
-}
-
-/** A process and what it must see. */
-interface ProcModel {
-  readonly proc: Proc;
-  readonly pages: Map<number, PageModel>;
-}
+import { Kit, type KitOptions, PAGE, R, RW, RWX, RX, W } from './kit.ts';
+import {
+  Dice,
+  FileModel,
+  type Memory,
+  type PageModel,
+  type ProcModel,
+  SPOTS,
+  zeroes,
+} from './simulation-model.ts';
 
 /** What a simulation may do, besides the plain things. */
 export interface SimulationOptions extends KitOptions {
@@ -279,6 +214,7 @@ export class Simulation {
     this.#same(`load ${page}.${spot} error`, error, this.#expected(model, page, R), errnoName);
     if (error !== 0) return;
     const read = this.kit.memory.read8(pa);
+    this.#notePromotion(model, page);
     this.#same(`load ${page}.${spot}`, read, this.#read(model.pages.get(page)!.memory, spot));
   }
 
@@ -359,7 +295,7 @@ export class Simulation {
     const prot = this.dice.pick(PROTECTIONS);
     // PROT_NONE takes the mappings of locked pages away (H6).
     const pages = this.#pagesIn(model, from, to);
-    if (prot === 0 && pages.some(({ wired }) => wired)) return;
+    if (prot === 0 && !this.#safe && pages.some(({ wired }) => wired)) return;
     this.#note(model, `mprotect ${from}–${to} prot ${prot}`);
     const error = model.proc.mprotect(this.#va(from), (to - from) * PAGE, prot);
     this.#same('mprotect', error, 0, errnoName);
@@ -415,6 +351,7 @@ export class Simulation {
   }
 
   #lockedFile(): boolean {
+    if (this.#safe) return false;
     return this.procs.some(({ pages }) =>
       [...pages.values()].some(({ wired, memory }) => wired && memory.file !== null),
     );
@@ -426,7 +363,12 @@ export class Simulation {
     const whole = pages.length === to - from;
     const advice = this.dice.pick([0, 1, 2, MADV_DONTNEED, MADV_FREE]);
     if (advice === MADV_FREE && pages.some(({ segment }) => segment === true)) return;
-    if (advice === MADV_FREE && (this.#lockedFile() || pages.some(({ wired }) => wired))) return;
+    if (
+      advice === MADV_FREE &&
+      !this.#safe &&
+      (this.#lockedFile() || pages.some(({ wired }) => wired))
+    )
+      return;
     this.kit.settle();
     this.#note(model, `madvise ${from}–${to} ${advice}`);
     const error = model.proc.madvise(this.#va(from), (to - from) * PAGE, advice);
@@ -552,7 +494,8 @@ export class Simulation {
     this.#note(model, `mlock ${from}–${to}`);
     const error = model.proc.mlock(this.#va(from), (to - from) * PAGE);
     const accessible = whole && pages.every(({ prot }) => prot !== 0);
-    const beyond = pages.some(({ memory }) => this.#beyondEnd(memory));
+    // What is locked already is not looked at again.
+    const beyond = pages.some(({ memory, wired }) => !wired && this.#beyondEnd(memory));
     const wanted = !model.pages.has(from) ? EFAULT : accessible && !beyond ? 0 : EINVAL;
     this.#same('mlock', error, wanted, errnoName);
     for (let page = from; page < to; page++) {
@@ -560,11 +503,30 @@ export class Simulation {
       if (at === undefined) continue;
       if (error === 0) at.wired = true;
       // What may be written one day is the process' own from now on; as far as locking came, if it failed.
-      const { memory, shared } = at;
-      if (shared || memory.file === null || memory.own !== null) continue;
-      if (error !== 0 && model.proc.anon(this.#va(page)) === -1) continue;
-      memory.own = [...memory.file.pages[memory.index]!];
+      if (error === 0 && this.#locksMaximum && !at.shared) this.#promoted(at);
+      else this.#notePromotion(model, page);
     }
+  }
+
+  /** Locking at the maximum protection makes every private page the process' own. */
+  get #locksMaximum(): boolean {
+    return this.kit.uvm.wiring.faultType === VM_FAULT_WIREMAX;
+  }
+
+  /** The wiring policy says that nothing can take locked memory away. */
+  get #safe(): boolean {
+    return this.kit.uvm.wiring.countsPlaces;
+  }
+
+  /** The page is the process' own from now on. */
+  #promoted({ memory }: PageModel): void {
+    if (memory.file !== null) memory.own ??= [...memory.file.pages[memory.index]!];
+  }
+
+  /** Whether a fault in locked memory copies a page for a load that met a mapping missing is up to the pmap. */
+  #notePromotion(model: ProcModel, page: number): void {
+    const at = model.pages.get(page)!;
+    if (!at.shared && model.proc.anon(this.#va(page)) !== -1) this.#promoted(at);
   }
 
   #minherit(model: ProcModel): void {

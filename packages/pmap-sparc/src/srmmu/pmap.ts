@@ -431,7 +431,7 @@ export class SrmmuPmap implements Pmap {
     const map = this.maps.get(pmap);
     if (this.events.watched) this.events.emit('pmap.forget', pmap, start, end);
     const before = map.resident;
-    this.removeRange(map, start, end, true);
+    if (before > 0) this.removeRange(map, start, end, true);
     return before - map.resident;
   }
 

@@ -406,7 +406,7 @@ export class Sun4cPmap implements Pmap {
     const map = this.segments.get(pmap);
     if (this.events.watched) this.events.emit('pmap.forget', pmap, start, end);
     const before = map.resident;
-    for (let va = start; va < end;) {
+    for (let va = start; va < end && map.resident > 0;) {
       const stop = segmentEnd(va, end);
       if (this.isMapped(map, va)) this.removeFrom(map, va, stop, true);
       va = stop;

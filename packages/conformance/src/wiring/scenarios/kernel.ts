@@ -160,8 +160,9 @@ export const kernelScenarios: readonly Scenario[] = [
         },
       );
       const tracer = stage.actor('tracer');
-      stage.step('meanwhile tracer writes a word into other’s page with ptrace(2)', () =>
-        stage.poke(tracer, other, at, WORD),
+      stage.step(
+        'meanwhile tracer writes a word into other’s page: ptrace(2) maps the page into the kernel and stores there',
+        () => stage.poke(tracer, other, at, WORD),
       );
       stage.step('the transfer ends: uvm_vsunlock', () => stage.machine.run());
       stage.see('write answers', 'ok', () => answer);

@@ -42,8 +42,9 @@ function locked(stage: Stage, locker: Process, library: string, flags: number): 
 
 function poke(stage: Stage, target: Process, name: string, va: Va): void {
   const tracer = stage.actor('tracer');
-  stage.step(`tracer writes a word into ${name}'s page with ptrace(2)`, () =>
-    stage.poke(tracer, target, va, WORD),
+  stage.step(
+    `tracer writes a word into ${name}'s page: ptrace(2) maps the page into the kernel and stores there`,
+    () => stage.poke(tracer, target, va, WORD),
   );
 }
 
@@ -104,8 +105,9 @@ export const tracerScenarios: readonly Scenario[] = [
         program.fetch8(at + stage.page);
         program.fetch8(at + 2 * stage.page);
       });
-      stage.step('debugger sets a breakpoint in program’s libc.so with ptrace(2)', () =>
-        stage.poke(debuggr, program, at + stage.page, WORD),
+      stage.step(
+        'debugger sets a breakpoint in program’s libc.so: ptrace(2) maps the page into the kernel and stores there',
+        () => stage.poke(debuggr, program, at + stage.page, WORD),
       );
       stage.see('program runs into', W, () => program.fetch8(at + stage.page));
       stage.step('program ends, then debugger', () => {

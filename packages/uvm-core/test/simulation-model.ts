@@ -1,0 +1,77 @@
+import type { Prot } from '@uvmkit/pmap';
+import type { FakeFile } from './disk.ts';
+import { fileByte, PAGE, type Proc } from './kit.ts';
+
+/** Seeded numbers (mulberry32): the same seed, the same run. */
+export class Dice {
+  #state: number;
+
+  constructor(seed: number) {
+    this.#state = seed >>> 0;
+  }
+
+  /** An integer from 0 to `sides` − 1. */
+  roll(sides: number): number {
+    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
+    let t = this.#state;
+    t = Math.imul(t ^ (t >>> 15), t | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((((t ^ (t >>> 14)) >>> 0) * sides) / 2 ** 32) | 0;
+  }
+
+  pick<T>(list: readonly T[]): T {
+    return list[this.roll(list.length)]!;
+  }
+
+  chance(oneIn: number): boolean {
+    return this.roll(oneIn) === 0;
+  }
+}
+
+/** The bytes of a page that are watched. */
+export const SPOTS: readonly number[] = [0, 101, 2048, PAGE - 1];
+export type Spots = number[];
+export const zeroes = (): Spots => SPOTS.map(() => 0);
+
+/** What a file ought to hold: pages that were never written hold zeroes. */
+export class FileModel {
+  readonly file: FakeFile;
+  readonly pages: Spots[] = [];
+
+  constructor(file: FakeFile, pages: number) {
+    this.file = file;
+    for (let i = 0; i < pages; i++)
+      this.pages.push(
+        SPOTS.map((at) => (file.isAllocated(i * PAGE) ? fileByte(i * PAGE + at) : 0)),
+      );
+  }
+
+  /** Pages that may be touched: the file's last is one of them, even if the file does not fill it. */
+  get count(): number {
+    return Math.ceil(this.file.vnode.size / PAGE);
+  }
+}
+
+/** What backs a page of a process: its own bytes once it has them, a file's until then, or zeroes. */
+export interface Memory {
+  own: Spots | null;
+  readonly file: FileModel | null;
+  readonly index: number;
+}
+
+/** A page of an address space. A page that is shared has one `memory` in several spaces. */
+export interface PageModel {
+  memory: Memory;
+  prot: Prot;
+  readonly shared: boolean;
+  /** Of an anonymous object. */
+  readonly segment?: boolean;
+  inherit: number;
+  wired: boolean;
+}
+
+/** A process and what it must see. */
+export interface ProcModel {
+  readonly proc: Proc;
+  readonly pages: Map<number, PageModel>;
+}
