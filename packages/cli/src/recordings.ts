@@ -18,6 +18,8 @@ import { InputError } from './input-error.ts';
 const SHIPPED = fileURLToPath(new URL('../recordings/', import.meta.url));
 /** The one that is replayed when none is named. */
 const DEFAULT = 'forkcow.vmt.gz';
+/** The one of a program that locks memory. */
+const LOCKING = 'locker.vmt.gz';
 /** Names that a page-level recording has in a folder. */
 const RECORDING = /\.vmt(?:\.gz)?$/;
 /** Bytes read at a time. */
@@ -26,6 +28,11 @@ const BLOCK = 1 << 18;
 /** The recording that is replayed when none is named. */
 export function defaultRecording(): string {
   return join(SHIPPED, DEFAULT);
+}
+
+/** The recording of a program that locks memory. */
+export function lockingRecording(): string {
+  return join(SHIPPED, LOCKING);
 }
 
 /**

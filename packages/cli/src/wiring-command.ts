@@ -12,7 +12,9 @@ import type { WiringPolicy } from '@uvmkit/uvm-core';
 import { architectureNames, portsOf } from './architectures.ts';
 import { InputError } from './input-error.ts';
 import type { Io } from './io.ts';
+import { lockingRecording } from './recordings.ts';
 import { isTerminal } from './terminal.ts';
+import { measureCosts, renderCosts } from './wiring-costs.ts';
 import { renderExplanation } from './wiring-story.ts';
 import { renderMatrix } from './wiring-text.ts';
 
@@ -28,6 +30,12 @@ interface WiringFlags {
 interface OneFlags {
   readonly arch: string;
   readonly policy: string;
+}
+
+/** `uvmkit wiring costs`, as parsed. */
+interface CostsFlags extends OneFlags {
+  readonly recording?: string;
+  readonly json: boolean;
 }
 
 const POLICY_LIST = wiringPolicies.map(({ name }) => name).join(',');
@@ -56,6 +64,23 @@ export function addWiringCommand(program: Command, io: Io, exit: (code: number) 
     .option('--arch <name>', `one of ${architectureNames().join(',')}`, 'i386')
     .option('--policy <name>', `one of ${POLICY_LIST}`, 'wire')
     .action((scenario: string, flags: OneFlags) => exit(explainCommand(scenario, flags, io)));
+  wiring
+    .command('costs')
+    .description('what each policy costs over the scenarios and over a recorded program')
+    .option('--arch <name>', `one of ${architectureNames().join(',')}`, 'i386')
+    .option('--policy <list>', `all, or some of ${POLICY_LIST}`, 'all')
+    .option('--recording <file>', 'a recording ("vmtrace 1"); one that locks memory comes along')
+    .option('--json', 'report as JSON', false)
+    .action(async (flags: CostsFlags) => exit(await costsCommand(flags, io)));
+}
+
+/** Measures, and reports on standard output; the exit code. */
+async function costsCommand(flags: CostsFlags, io: Io): Promise<number> {
+  const { arch, policy, recording = lockingRecording(), json } = flags;
+  const port = only('--arch', arch, portsOf(arch));
+  const report = await measureCosts(port, policiesOf(policy), recording, io);
+  io.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : renderCosts(report, io.colors));
+  return 0;
 }
 
 /** Tells one scenario; the exit code. */

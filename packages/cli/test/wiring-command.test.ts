@@ -6,6 +6,7 @@ import {
   scenarios,
   wiringPolicies,
 } from '@uvmkit/conformance';
+import { fileURLToPath } from 'node:url';
 import { i386 } from '@uvmkit/pmap-i386';
 import picocolors from 'picocolors';
 import { describe, expect, it, test } from 'vitest';
@@ -139,5 +140,44 @@ describe('uvmkit wiring explain', () => {
       expect([code, out]).toEqual([2, '']);
       expect(err).toContain(message);
     }
+  });
+});
+
+describe('uvmkit wiring costs', () => {
+  test('has a table for each policy, and puts them side by side', MANY, async () => {
+    const { code, out, err } = await uvmkit('wiring', 'costs', '--arch', 'srmmu');
+    expect([code, err]).toEqual([0, '']);
+    expect(out).toMatch(/^What wiring costs on srmmu\n/);
+    for (const { name } of wiringPolicies)
+      expect(out).toMatch(new RegExp(`^${name} +copied `, 'm'));
+    expect(out).toMatch(/^shared-text +8 +0 +0 +0 +8 +0 B +[\d.]+ ms$/m);
+    expect(out).toMatch(/^truncate-shared .* panic$/m);
+    expect(out).toMatch(/^\d+ scenarios +copied /m);
+    expect(out).toContain(
+      'Left out, since a policy lets the machine stop in them: ptrace-private,',
+    );
+    const [wire, wiremax] = [/^wire +(\d+) .* ms real$/m, /^wiremax +(\d+) .* ms real$/m].map(
+      (line) => Number(line.exec(out)![1]),
+    );
+    expect(wiremax).toBeGreaterThan(10 * wire!);
+    expect(out.split('\n').filter((line) => line.length > 100)).toEqual([]);
+  });
+
+  test('gives JSON, of the policies that are asked for and another recording', MANY, async () => {
+    const recording = fileURLToPath(new URL('../recordings/mapfiles.vmt.gz', import.meta.url));
+    const args = ['--policy', 'forgetful', '--recording', recording, '--json'];
+    const { code, out } = await uvmkit('wiring', 'costs', ...args);
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({
+      arch: 'i386',
+      policies: ['forgetful'],
+      programs: [{ program: 'mapfiles', policy: 'forgetful', costs: { simulated: 0 } }],
+    });
+  });
+
+  it('refuses a recording that is not there', async () => {
+    const { code, err } = await uvmkit('wiring', 'costs', '--recording', '/no/such.vmt');
+    expect(code).toBe(2);
+    expect(err).toContain('/no/such.vmt: no such file or folder');
   });
 });

@@ -1,5 +1,6 @@
 import { DeadlockError, Machine, type MachineOptions, ProcessSignal } from '@uvmkit/machine';
 import { KernelPanic, type Port } from '@uvmkit/pmap';
+import type { WiringPolicy } from '@uvmkit/uvm-core';
 import { Census } from './census.ts';
 import { Findings } from './findings.ts';
 import { type Placement, placeRecording, PlacementError } from './placement.ts';
@@ -58,6 +59,8 @@ export interface ReplayOptions {
   readonly countUnmapped?: boolean;
   /** Make calls that lead the kernel of 2001 into a panic of its own as they stand, rather than go round it. */
   readonly hazards?: boolean;
+  /** What mlock(2) does; as the commit of 31 December 2001 has it if not given. */
+  readonly wiring?: WiringPolicy;
   /** Real time in ms, for the report. */
   readonly clock?: () => number;
   /** Told now and then how many records are done. */
@@ -91,6 +94,7 @@ export async function replayRecording(
     faultAhead,
     memory: options.memory ?? (DEFAULT_MEMORY / TRACE_PAGE) * placement.unit,
     disk: { size: diskSize(opened, placement) },
+    ...(options.wiring === undefined ? {} : { wiring: options.wiring }),
   });
   const { swap = 0 } = options;
   if (swap > 0) addSwap(machine, swap);

@@ -1,8 +1,19 @@
-import { type WiringPolicy, wiremaxPolicy, wirePolicy } from '@uvmkit/uvm-core';
+import {
+  forgetfulPolicy,
+  targetedPolicy,
+  type WiringPolicy,
+  wiremaxPolicy,
+  wirePolicy,
+} from '@uvmkit/uvm-core';
 import { POLICY_NAMES, type PolicyName } from './scenario.ts';
 
 /** The policies that can be run, in the order of history. */
-export const wiringPolicies: readonly WiringPolicy[] = [wirePolicy, wiremaxPolicy];
+export const wiringPolicies: readonly WiringPolicy[] = [
+  wirePolicy,
+  wiremaxPolicy,
+  targetedPolicy,
+  forgetfulPolicy,
+];
 
 /** The policy's name, as expectations are written under it. RangeError if none are. */
 export function policyName({ name }: WiringPolicy): PolicyName {

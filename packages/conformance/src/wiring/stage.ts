@@ -46,16 +46,16 @@ export interface ConsoleLine {
 /** The last step of every scenario. */
 export const CURTAIN = 'every process ends';
 
-/** Is told what happens on a stage, as it does. */
+/** Is told what happens on a stage, as it does. What it has no ear for it need not hear. */
 export interface Audience {
   /** The machine is there, and nothing has happened. */
-  begin(machine: Machine): void;
+  readonly begin: (machine: Machine) => void;
   /** A process enters. */
-  enter(name: string, process: Process): void;
-  /** A file or device is given its first bytes. */
-  prop(name: string, pages: number): void;
-  step(text: string): void;
-  see(sight: Sight): void;
+  readonly enter?: (name: string, process: Process) => void;
+  /** There is a file. */
+  readonly prop?: (name: string) => void;
+  readonly step?: (text: string) => void;
+  readonly see?: (sight: Sight) => void;
 }
 
 /**
@@ -71,8 +71,6 @@ export class Stage {
   readonly console: ConsoleLine[] = [];
   /** The step in which the machine stopped. */
   stoppedIn = '';
-  /** Faults of programs on memory that they had locked: mlock(2) says there are none. */
-  lockedFaults = 0;
   readonly wiredAtBoot: number;
   #step = 'boot';
   readonly #known: Set<string> = new Set();
@@ -104,14 +102,14 @@ export class Stage {
 
   /** Gives a process that is there already a name. */
   known(name: string, process: Process): Process {
-    this.#audience?.enter(name, process);
+    this.#audience?.enter?.(name, process);
     return process;
   }
 
   /** A file of so many pages, filled with one byte; the name to open it by. */
   file(name: string, pages: number, byte: number): string {
     this.machine.fs.create(name, new Uint8Array(pages * this.page).fill(byte), 0o600);
-    this.#audience?.prop(name, pages);
+    this.#audience?.prop?.(name);
     return name;
   }
 
@@ -132,7 +130,7 @@ export class Stage {
   step(text: string, act: () => void): void {
     if (this.machine.panic !== null) return;
     this.#step = text;
-    this.#audience?.step(text);
+    this.#audience?.step?.(text);
     this.#untilPanic(act);
     if (this.machine.panic !== null) {
       this.stoppedIn = text;
@@ -202,7 +200,7 @@ export class Stage {
     this.#untilPanic(() => {
       const sight = { what, seen: attempt(look), right: [right].flat(), isCount };
       this.sights.push(sight);
-      this.#audience?.see(sight);
+      this.#audience?.see?.(sight);
     });
     if (this.machine.panic !== null) this.stoppedIn ||= this.#step;
   }

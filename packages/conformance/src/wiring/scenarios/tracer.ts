@@ -100,16 +100,20 @@ export const tracerScenarios: readonly Scenario[] = [
       const program = stage.actor('program');
       const debuggr = stage.actor('debugger');
       let at = 0;
-      stage.step('program maps libc.so too, and runs code of two of its pages', () => {
+      const bystander = stage.actor('bystander');
+      let there = 0;
+      stage.step('program and bystander map libc.so too, and run code of it', () => {
         at = stage.map(program, library, 4, RX, MAP_PRIVATE);
+        there = stage.map(bystander, library, 4, RX, MAP_PRIVATE);
         program.fetch8(at + stage.page);
-        program.fetch8(at + 2 * stage.page);
+        bystander.fetch8(there + stage.page);
       });
       stage.step(
         'debugger sets a breakpoint in program’s libc.so: ptrace(2) maps the page into the kernel and stores there',
         () => stage.poke(debuggr, program, at + stage.page, WORD),
       );
       stage.see('program runs into', W, () => program.fetch8(at + stage.page));
+      stage.see('bystander runs', F, () => bystander.fetch8(there + stage.page));
       stage.step('program ends, then debugger', () => {
         program.sys.exit();
         debuggr.sys.exit();
