@@ -71,8 +71,9 @@ function checkUsers(
     const { entry } = user;
     const needsCopy = (entry.etype & UVM_ET_NEEDSCOPY) !== 0;
     const count = uvm.atop(entry.end - entry.start);
+    if (entry.quick) for (let slot = 0; slot < amap.nslot; slot++) covering[slot]!++;
     for (let slot = entry.pageoff; slot < entry.pageoff + count; slot++) {
-      covering[slot]!++;
+      if (!entry.quick) covering[slot]!++;
       if (needsCopy) continue;
       const other = inPlace[slot];
       if (other !== undefined && (amap.flags & AMAP_SHARED) === 0) {

@@ -121,8 +121,8 @@ function checkWired(uvm: Uvm, map: VmMap, entry: MapEntry, report: Report): void
     report(9, `${name} is wired ${entry.wiredCount} times`, 'it cannot be');
   if (entry.wiredCount <= 0) return;
   if ((map.flags & VM_MAP_PAGEABLE) === 0) report(9, `${name} is wired`, 'its map takes no faults');
-  // While wiring is in progress (the map is BUSY) not all of this has come about yet.
-  if ((map.flags & VM_MAP_BUSY) !== 0 || !uvm.wiring.ownsLocked(entry)) return;
+  // While wiring or a fork is in progress (the map is BUSY, or held) not all of this has come about yet.
+  if (map.exclusive || (map.flags & VM_MAP_BUSY) !== 0 || !uvm.wiring.ownsLocked(entry)) return;
   if ((entry.etype & UVM_ET_NEEDSCOPY) !== 0) report(10, `${name} is wired`, 'it needs a copy');
   if ((entry.etype & UVM_ET_COPYONWRITE) === 0 || entry.amap === null) return;
   const count = uvm.atop(entry.end - entry.start);

@@ -39,6 +39,8 @@ export class MapEntry {
   amap: Amap | null = null;
   /** The amap slot of `start` (`aref.ar_pageoff`). */
   pageoff = 0;
+  /** Whether the reference to the amap is to all of it, whatever the range shows (UVM_EXTRACT_QREF). */
+  quick = false;
 
   constructor(start: Va, end: Va) {
     this.start = start;

@@ -104,6 +104,8 @@ describe('an extract', () => {
     const { start } = s.extract(s.va + PAGE, 2, UVM_EXTRACT_QREF | UVM_EXTRACT_CONTIG);
     expect(s.proc.space.map.nentries).toBe(before);
     expect(s.other.load(start + PAGE)).toBe(3);
+    // The reference is to all of the amap, which the invariants know.
+    s.kit.check();
   });
 
   it('with the maximum protection may be written where the source may not', () => {

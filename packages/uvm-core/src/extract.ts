@@ -203,6 +203,7 @@ function collect(
     }
     if (piece.amap !== null) {
       piece.pageoff += uvm.atop(fudge);
+      piece.quick = quick;
       amapRef(
         piece.amap,
         piece.pageoff,
