@@ -91,15 +91,12 @@ export class World {
   readonly profile: RowProfile;
   /** Bytes. */
   readonly page: number;
-  /** Wired pages before the row began. */
-  readonly wiredAtBoot: number;
   #files = 0;
 
   constructor(port: Port, profile: RowProfile, seed: number) {
     this.machine = new Machine({ port, memory: MEMORY, blockSize: BLOCK, seed, profile });
     this.profile = profile;
     this.page = port.layout.pageSize;
-    this.wiredAtBoot = this.machine.uvm.exp.wired;
     this.process = this.spawn();
   }
 
@@ -306,8 +303,9 @@ export class World {
     return pages.uobject[page] === NO_OWNER ? 'anon' : 'object';
   }
 
-  /** Pages of the machine that are wired, beyond those at boot. */
+  /** Pages of the machine that are wired, beyond the u-areas of its processes. */
   get wiredPages(): number {
-    return this.machine.uvm.exp.wired - this.wiredAtBoot;
+    const { uvm, swapper } = this.machine;
+    return uvm.exp.wired - swapper.wiredPages;
   }
 }

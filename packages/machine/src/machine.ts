@@ -14,7 +14,9 @@ import {
   type Quirks,
   type Sleeping,
   spaceAlloc,
+  spaceFree,
   type SwapBackend,
+  Uarea,
   Uvm,
   Vmspace,
   type WaitChannel,
@@ -41,6 +43,7 @@ import { type Profile, type ProfileName, PROFILES } from './profile.ts';
 import { SharedMemory } from './shm.ts';
 import { SIGKILL } from './signal.ts';
 import { Thread, type ThreadBody } from './thread.ts';
+import { Swapper } from './swapper.ts';
 import { Traps } from './trap.ts';
 
 /** What a machine is made of. A run is repeated by the same options and the same calls. */
@@ -140,6 +143,8 @@ export class Machine {
   /** System V shared memory. */
   readonly shm: SharedMemory;
   readonly scheduler: Scheduler<Runnable>;
+  /** Takes idle processes out of memory when it is short, and brings them back. */
+  readonly swapper: Swapper;
   /** How every access that is not on the fast path is made. */
   readonly path: AccessPath;
   /** The space of processes that have none of their own any more (proc0's). */
@@ -188,7 +193,9 @@ export class Machine {
       ...given('faultAhead', options.faultAhead),
       ...given('quirks', options.quirks),
       ...given('wiring', options.wiring),
+      swapOutIdle: () => this.swapper.swapOutIdle(),
     });
+    this.swapper = new Swapper(this);
     this.shm = new SharedMemory(this.uvm);
     this.kernelSpace = new Vmspace(this.uvm.kernelMap);
     this.cpus = this.md.mmus.map((_, number) => new Cpu(this.md, number));
@@ -288,7 +295,7 @@ export class Machine {
   /**
    * A process without a parent, with an image of its own: just a stack, if nothing else is asked for.
    *
-   * @throws RangeError if the image cannot be laid out
+   * @throws RangeError if the image cannot be laid out, or there is no memory for one more process
    */
   spawn(options: SpawnOptions = {}): Process {
     const { userMin, userMax, maxDataSize, maxStackSize } = this.md.port.layout;
@@ -309,7 +316,12 @@ export class Machine {
       addressSpace: RLIM_INFINITY,
     };
     const space = this.drive(spaceAlloc(this.uvm, userMin, userMax));
-    const process = this.addProcess(space, limits, options.superuser ?? false, null);
+    const uarea = this.drive(Uarea.alloc(this.uvm));
+    if (uarea === null) {
+      this.drive(spaceFree(this.uvm, space));
+      throw new RangeError('there is no room for one more process');
+    }
+    const process = this.addProcess(space, uarea, limits, options.superuser ?? false, null);
     process.hardLimits = hardLimits;
     const error = process.drive(layImage(this.uvm, space, options, limits.stack));
     if (error === 0) return process;
@@ -318,8 +330,14 @@ export class Machine {
   }
 
   /** Enters a new process in the table; its space is its own business. */
-  addProcess(space: Vmspace, limits: Limits, superuser: boolean, parent: Process | null): Process {
-    const process = new Process(this, this.#nextPid++, space, limits, superuser, parent);
+  addProcess(
+    space: Vmspace,
+    uarea: Uarea,
+    limits: Limits,
+    superuser: boolean,
+    parent: Process | null,
+  ): Process {
+    const process = new Process(this, this.#nextPid++, space, uarea, limits, superuser, parent);
     this.#processes.set(process.pid, process);
     parent?.children.add(process);
     return process;
@@ -487,6 +505,11 @@ class BootMemory {
 /** The operation, with its process' space loaded whenever it runs. */
 function* onCpuOf<T>(process: Process, operation: Sleeping<T>): Sleeping<T> {
   for (;;) {
+    if (process.swappedOut && (yield* process.machine.swapper.swapIn(process)) !== 0) {
+      // It cannot run. Its end can be made without it, and then it is where the dead are.
+      process.machine.print(`UVM: pid ${process.pid} killed: out of swap`);
+      yield* endProcess(process, SIGKILL, null);
+    }
     process.loadUnlessEnding();
     const step = operation.next();
     if (step.done === true) return step.value;

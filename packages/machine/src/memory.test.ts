@@ -14,6 +14,7 @@ import {
   wirePolicy,
 } from '@uvmkit/uvm-core';
 import { describe, expect, it } from 'vitest';
+import { lockedPages } from '../test/wired.ts';
 import { Machine, type MachineOptions } from './machine.ts';
 import type { Process } from './process.ts';
 import { ProcessSignal } from './signal.ts';
@@ -168,11 +169,11 @@ describe('locked memory', () => {
     machine.md.pmap.collect(process.space.pmap);
     for (let i = 0; i < 8; i++) process.store8(va + i * PAGE, i);
     expect(machine.uvm.exp.faults).toBe(faults);
-    expect(machine.uvm.exp.wired).toBe(8);
+    expect(lockedPages(machine)).toBe(8);
     expect(process.sys.munlock(va + 2 * PAGE, 2 * PAGE).error).toBe(0);
-    expect(machine.uvm.exp.wired).toBe(6);
+    expect(lockedPages(machine)).toBe(6);
     expect(process.sys.munmap(va, 8 * PAGE).error).toBe(0);
-    expect(machine.uvm.exp.wired).toBe(0);
+    expect(lockedPages(machine)).toBe(0);
   });
 
   it('does not nest, and is limited', () => {
@@ -183,7 +184,7 @@ describe('locked memory', () => {
     expect(process.sys.mlock(va, 2 * PAGE).error).toBe(0);
     expect(process.sys.mlock(va + 2 * PAGE, 3 * PAGE).error).toBe(EAGAIN);
     expect(process.sys.munlock(va, 2 * PAGE).error).toBe(0);
-    expect(machine.uvm.exp.wired).toBe(0);
+    expect(lockedPages(machine)).toBe(0);
   });
 
   it('panics when its file is truncated under it and it is unlocked, as it did in 2001', () => {
@@ -232,7 +233,7 @@ describe('locked memory', () => {
     process.sys.mincore(later, 4 * PAGE, vec);
     expect(process.load32(vec)).toBe(0x01010101);
     expect(process.sys.munlockall().error).toBe(0);
-    expect(machine.uvm.exp.wired).toBe(0);
+    expect(lockedPages(machine)).toBe(0);
     expect(process.sys.madvise(later, 4 * PAGE, MADV_FREE).error).toBe(0);
     process.sys.mincore(later, 4 * PAGE, vec);
     expect(process.load32(vec)).toBe(0);
@@ -262,7 +263,7 @@ describe('mincore', () => {
     process.writeBytes(vec, new Uint8Array(4).fill(0x55));
     expect(process.sys.mincore(va, 4 * PAGE, vec).error).toBe(ENOMEM);
     expect([...process.readBytes(vec, 4)]).toEqual([1, 1, 0x55, 0x55]);
-    expect(machine.uvm.exp.wired).toBe(0);
+    expect(lockedPages(machine)).toBe(0);
   });
 });
 

@@ -2,6 +2,7 @@ import { KernelPanic } from '@uvmkit/pmap';
 import { checkUvm, MAP_ANON, MAP_PRIVATE, MAP_SHARED, MS_SYNC } from '@uvmkit/uvm-core';
 import { describe, expect, it } from 'vitest';
 import { PORTS } from '../test/ports.ts';
+import { lockedPages } from '../test/wired.ts';
 import { Machine } from './machine.ts';
 import type { Process } from './process.ts';
 import { ProcessSignal } from './signal.ts';
@@ -128,7 +129,7 @@ describe.each(PORTS)('a machine of %s', (_, port) => {
     process.sys.exit();
     child.sys.exit();
     expect(machine.uvm.exp.free).toBe(free);
-    expect(machine.uvm.exp.wired).toBe(0);
+    expect(lockedPages(machine)).toBe(0);
     expect(machine.uvm.amaps.size).toBe(0);
     expect(machine.uvm.exp.nfreeanon).toBe(machine.uvm.exp.nanon);
   });
@@ -178,7 +179,7 @@ describe.each(PORTS)('a machine of %s', (_, port) => {
     expect(process.sys.write(left, va, pageSize).value).toBe(pageSize);
     process.sys.close(right);
     expect(machine.uvm.lentPages.size).toBe(0);
-    expect(machine.uvm.exp.wired).toBe(0);
+    expect(lockedPages(machine)).toBe(0);
     expect(checkUvm(machine.uvm)).toEqual([]);
   });
 });

@@ -12,6 +12,7 @@ import {
 } from '@uvmkit/uvm-core';
 import { describe, expect, it } from 'vitest';
 import { PORTS } from '../test/ports.ts';
+import { lockedPages } from '../test/wired.ts';
 import { Machine } from './machine.ts';
 import { O_RDONLY, O_RDWR } from './open-file.ts';
 import { Random } from './random.ts';
@@ -158,7 +159,7 @@ describe('a raw device', () => {
     expect(root.sys.pread(fd, 0, 512, 0).error).not.toBe(0);
     disk.failure = () => EIO;
     expect(root.sys.pread(fd, va, 512, 0).error).toBe(EIO);
-    expect(machine.uvm.exp.wired).toBe(0);
+    expect(lockedPages(machine)).toBe(0);
     expect(checkUvm(machine.uvm)).toEqual([]);
   });
 

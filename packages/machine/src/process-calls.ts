@@ -1,5 +1,12 @@
-import { ECHILD, EINTR, type Errno } from '@uvmkit/pmap';
-import { type Sleeping, spaceExec, spaceFork, spaceFree, spaceShare } from '@uvmkit/uvm-core';
+import { ECHILD, EINTR, ENOMEM, type Errno } from '@uvmkit/pmap';
+import {
+  type Sleeping,
+  spaceExec,
+  spaceFork,
+  spaceFree,
+  spaceShare,
+  Uarea,
+} from '@uvmkit/uvm-core';
 import { type Context, sleepInterruptibly } from './context.ts';
 import { type Image, layImage } from './image.ts';
 import type { Process } from './process.ts';
@@ -45,7 +52,7 @@ export function exitCode(status: number): number {
 }
 
 /**
- * fork(2). The value is the child's pid.
+ * fork(2). The value is the child's pid; ENOMEM if there is no memory for its u-area.
  *
  * @param body what the child's first thread runs; without one the child is driven by plain calls
  * @param shareSpace FORK_SHAREVM: both use one address space
@@ -57,6 +64,8 @@ export function* fork(
 ): Sleeping<SyscallResult> {
   const { machine } = process;
   const { uvm } = machine;
+  const uarea = yield* Uarea.alloc(uvm);
+  if (uarea === null) return failed(ENOMEM);
   uvm.exp.forks++;
   if (shareSpace) {
     uvm.exp.forks_sharevm++;
@@ -64,7 +73,7 @@ export function* fork(
   }
   const space = shareSpace ? process.space : yield* spaceFork(uvm, process.space);
   machine.shm.fork(process.space, space);
-  const child = machine.addProcess(space, process.limits, process.superuser, process);
+  const child = machine.addProcess(space, uarea, process.limits, process.superuser, process);
   inherit(child, process);
   if (uvm.events.watched) uvm.events.emit('proc.fork', process.pid, child.pid);
   if (body !== null) machine.start(child, body);
@@ -83,11 +92,19 @@ function inherit(child: Process, parent: Process): void {
 export function* vfork({ process }: Context, body: ThreadBody): Sleeping<SyscallResult> {
   const { machine } = process;
   const { uvm } = machine;
+  const uarea = yield* Uarea.alloc(uvm);
+  if (uarea === null) return failed(ENOMEM);
   uvm.exp.forks++;
   uvm.exp.forks_ppwait++;
   uvm.exp.forks_sharevm++;
   spaceShare(process.space);
-  const child = machine.addProcess(process.space, process.limits, process.superuser, process);
+  const child = machine.addProcess(
+    process.space,
+    uarea,
+    process.limits,
+    process.superuser,
+    process,
+  );
   inherit(child, process);
   child.vforked = true;
   if (uvm.events.watched) uvm.events.emit('proc.fork', process.pid, child.pid);
@@ -201,6 +218,10 @@ export function* endProcess(
   if (space.refs === 1) machine.shm.exit(space);
   if (space.refs === 1) for (const cpu of machine.cpus) if (cpu.space === space) cpu.unload();
   yield* spaceFree(uvm, space);
+  yield* machine.swapper.settle(process);
+  process.uarea?.free();
+  process.uarea = null;
+  process.swappedOut = false;
   yield* machine.reclaim();
   for (const child of [...process.children]) {
     if (child.tracer === process) {

@@ -10,6 +10,7 @@ import {
   MCL_FUTURE,
 } from '@uvmkit/uvm-core';
 import { describe, expect, it } from 'vitest';
+import { lockedPages } from '../test/wired.ts';
 import { Machine, type MachineOptions } from './machine.ts';
 import type { Process } from './process.ts';
 import { exitCode, exitStatus, terminationSignal } from './process-calls.ts';
@@ -88,14 +89,14 @@ describe('fork', () => {
     const { value: va } = parent.sys.mmap(0, 2 * PAGE, 3, MAP_ANON | MAP_PRIVATE);
     parent.store32(va, 1);
     expect(parent.sys.mlock(va, 2 * PAGE).error).toBe(0);
-    const { faults } = machine.uvm.exp;
     const child = forkOf(parent);
+    const { faults } = machine.uvm.exp;
     parent.store32(va, 2);
     parent.store32(va + PAGE, 2);
     expect(machine.uvm.exp.faults).toBe(faults);
     expect(child.load32(va)).toBe(1);
     expect(machine.md.pmap.wiredCount(child.space.pmap)).toBe(0);
-    expect(machine.uvm.exp.wired).toBe(2);
+    expect(lockedPages(machine)).toBe(2);
   });
 
   it('shares descriptors, and the offset of each, with the child', () => {
@@ -154,9 +155,9 @@ describe('exec', () => {
     const { value: fd } = process.sys.open('f', 0);
     expect(process.sys.exec({ stackSize: 4 * PAGE }).error).toBe(0);
     expect(() => process.load8(va)).toThrow(ProcessSignal);
-    expect(machine.uvm.exp.wired).toBe(0);
+    expect(lockedPages(machine)).toBe(0);
     const { value: next } = process.sys.mmap(0, PAGE, 3, MAP_ANON | MAP_PRIVATE);
-    expect(machine.uvm.exp.wired).toBe(0);
+    expect(lockedPages(machine)).toBe(0);
     expect(process.sys.read(fd, next, 4).value).toBe(4);
     expect(process.load32(next)).toBe(0x07070707);
   });
@@ -285,7 +286,7 @@ describe('the end of a process', () => {
       expect(machine.uvm.exp.free + cached).toBe(free);
     }
     expect(machine.uvm.exp.nfreeanon).toBe(nfreeanon);
-    expect(machine.uvm.exp.wired).toBe(0);
+    expect(lockedPages(machine)).toBe(0);
     expect(machine.uvm.amaps.size).toBe(0);
     expect(machine.uvm.maps.size).toBe(maps);
     expect(machine.fs.lookup('f')!.vnode.refs).toBe(0);

@@ -18,6 +18,7 @@ import {
   type MappableDeviceFile,
   type MappableFile,
   type Sleeping,
+  type Uarea,
   type Vmspace,
   WAIT,
   type WaitChannel,
@@ -85,6 +86,12 @@ export class Process implements Caller, Context {
   trapped = false;
   /** Whether its parent sleeps in vfork(2) until it has an image of its own (P_PPWAIT). */
   vforked = false;
+  /** Its u-area; null after its end. */
+  uarea: Uarea | null;
+  /** Its u-area may be anywhere: it must be swapped in before it runs (without P_INMEM). */
+  swappedOut = false;
+  /** When it ran last other than on the fast path, ns since boot. */
+  lastRun: number;
   /** The CPU on which it ran last, and on which plain calls run. May be set. */
   cpu: Cpu;
   /** Where it waits for its children and its threads. */
@@ -104,6 +111,7 @@ export class Process implements Caller, Context {
     machine: Machine,
     pid: number,
     space: Vmspace,
+    uarea: Uarea,
     limits: Limits,
     superuser: boolean,
     parent: Process | null,
@@ -111,6 +119,8 @@ export class Process implements Caller, Context {
     this.machine = machine;
     this.pid = pid;
     this.space = space;
+    this.uarea = uarea;
+    this.lastRun = machine.now;
     this.limits = limits;
     this.hardLimits = parent?.hardLimits ?? limits;
     this.superuser = superuser;
@@ -134,6 +144,7 @@ export class Process implements Caller, Context {
 
   /** Likewise, on its own CPU; but the end of its end is made in the kernel's space. */
   loadUnlessEnding(): void {
+    this.lastRun = this.machine.now;
     if (this.space !== this.machine.kernelSpace) this.load(this.cpu);
     else this.machine.md.currentCpu = this.cpu.number;
   }
@@ -320,7 +331,7 @@ export class Process implements Caller, Context {
   #reach(va: Va, size: number, access: Access, faulted: boolean): void {
     for (let handled = 0; !this.#attempt(va, size, access, faulted); handled++) {
       const signal = this.refused();
-      if (signal.errno === ENOMEM) this.drive(endProcess(this, signal.signal, null));
+      if (signal.errno === ENOMEM) this.machine.drive(endProcess(this, signal.signal, null));
       else if (handled < MOST_HANDLED && this.drive(trapSignal(this.sys.calls, signal))) {
         faulted = false;
         continue;
@@ -334,6 +345,12 @@ export class Process implements Caller, Context {
     try {
       let waiting: WaitingFault | null = null;
       for (;;) {
+        if (this.swappedOut) {
+          const error = this.machine.drive(this.machine.swapper.swapIn(this));
+          if (error !== 0) return this.path.traps.refuse(va, access, error);
+          faulted = false;
+        }
+        this.lastRun = this.machine.now;
         const outcome = this.path.attempt(this, this.cpu, va, size, access, waiting, faulted);
         if (outcome === REACHED) return true;
         if (outcome !== WAIT) return false;

@@ -21,6 +21,7 @@ import {
   MS_SYNC,
 } from '@uvmkit/uvm-core';
 import { describe, expect, it } from 'vitest';
+import { lockedPages } from '../test/wired.ts';
 import { Machine } from './machine.ts';
 import { O_RDONLY, O_RDWR, O_WRONLY } from './open-file.ts';
 import type { Process } from './process.ts';
@@ -183,7 +184,7 @@ describe('the profiles', () => {
     const { machine, process, va } = setup('posix');
     expect(process.sys.mlock(va + PAGE, PAGE).error).toBe(0);
     expect(process.sys.munlock(va, 2 * PAGE).error).toBe(0);
-    expect(machine.uvm.exp.wired).toBe(0);
+    expect(lockedPages(machine)).toBe(0);
   });
 
   it('both leave a shared file mapping that is only half a page as it is', () => {

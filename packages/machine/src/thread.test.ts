@@ -2,6 +2,7 @@ import { ECHILD } from '@uvmkit/pmap';
 import { i386 } from '@uvmkit/pmap-i386';
 import { MAP_ANON, MAP_PRIVATE, MAP_SHARED } from '@uvmkit/uvm-core';
 import { describe, expect, it } from 'vitest';
+import { lockedPages } from '../test/wired.ts';
 import { O_APPEND, O_CREAT, O_RDWR } from './open-file.ts';
 import { Machine, type MachineOptions } from './machine.ts';
 import type { Process } from './process.ts';
@@ -225,7 +226,7 @@ describe('a process of threads', () => {
     expect(child.threads.size).toBe(0);
     machine.run();
     for (const process of machine.processes.values()) process.sys.exit();
-    expect(machine.uvm.exp.wired).toBe(0);
+    expect(lockedPages(machine)).toBe(0);
     expect(machine.uvm.exp.free + machine.fs.lookup('f')!.vnode.npages).toBe(free);
   });
 

@@ -65,6 +65,10 @@ export class Thread extends SystemCalls implements Sleeper {
   resume(cpu: Cpu): void {
     const { process } = this;
     const { machine } = process;
+    if (process.swappedOut && !process.exiting) {
+      machine.swapper.request(this);
+      return;
+    }
     this.cpu = cpu;
     process.cpu = cpu;
     process.loadUnlessEnding();

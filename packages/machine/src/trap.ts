@@ -121,11 +121,17 @@ export class Traps {
   }
 
   #refuse(va: Va, access: Prot, errno: Errno): number {
+    this.refuse(va, access, errno);
+    return REFUSED;
+  }
+
+  /** Notes why an access is refused. */
+  refuse(va: Va, access: Prot, errno: Errno): false {
     const { refusal } = this;
     refusal.va = va;
     refusal.access = access;
     refusal.errno = errno;
-    return REFUSED;
+    return false;
   }
 
   #livelock(cpu: Cpu, space: Vmspace, count: number): KernelPanic {

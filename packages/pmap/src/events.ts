@@ -37,6 +37,8 @@ export type EventName =
   | 'proc.fork'
   | 'proc.exec'
   | 'proc.exit'
+  | 'proc.swapout'
+  | 'proc.swapin'
   | 'proc.syscall'
   | 'proc.signal';
 
@@ -121,6 +123,8 @@ export const EVENTS: Readonly<Record<EventName, readonly string[]>> = {
   'proc.fork': ['parent', 'child'],
   'proc.exec': ['pid'],
   'proc.exit': ['pid', 'status'],
+  'proc.swapout': ['pid'],
+  'proc.swapin': ['pid'],
   'proc.syscall': ['pid', 'number', 'error'],
   'proc.signal': ['pid', 'signal', 'code', 'va'],
 };

@@ -33,6 +33,7 @@ export * from './swap-slots.ts';
 export * from './swap.ts';
 export * from './swapctl.ts';
 export * from './types.ts';
+export * from './uarea.ts';
 export * from './ubc.ts';
 export * from './uvm.ts';
 export * from './vnode-io.ts';

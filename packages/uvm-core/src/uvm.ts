@@ -96,6 +96,11 @@ export interface UvmOptions {
   readonly quirks?: Partial<Quirks>;
   /** What mlock(2) does; `wiremaxPolicy` if not given. */
   readonly wiring?: WiringPolicy;
+  /**
+   * Memory is short: whoever has processes swaps out those that have long been idle, and says which maps are (uvm_swapout_threads).
+   * Must not sleep.
+   */
+  readonly swapOutIdle?: () => void;
 }
 
 /** Whoever frees memory: woken when it gets short. */
@@ -150,6 +155,7 @@ export class Uvm {
   /** The daemon found nothing that could be freed, with memory used up. */
   exhausted = false;
   readonly #wakeup: (channel: WaitChannel) => void;
+  readonly #swapOutIdle: () => void;
   readonly #objects: (UvmObject | null)[] = [];
   #nextChannel: WaitChannel = -16;
   #nextMap = 0;
@@ -165,6 +171,7 @@ export class Uvm {
     this.faultAhead = options.faultAhead ?? true;
     this.wiring = options.wiring ?? wiremaxPolicy;
     this.#wakeup = options.wakeup;
+    this.#swapOutIdle = options.swapOutIdle ?? (() => {});
     const colours = options.colours ?? 1;
     if (colours < 1 || (colours & (colours - 1)) !== 0)
       throw new RangeError(`page colours must be a power of two, given ${colours}`);
@@ -339,8 +346,12 @@ export class Uvm {
     this.md.syncForDevice?.(pa, this.pageSize);
   }
 
-  /** Lets pmaps forget what maps without a thread of late had mapped: the first thing to do when memory is short. */
+  /**
+   * The first thing to do when memory is short: idle processes are swapped out, and pmaps forget what maps without a
+   * thread of late had mapped.
+   */
   collectIdle(): void {
+    this.#swapOutIdle();
     for (const map of this.maps)
       if (map !== this.kernelMap && map.idle) this.pmap.collect(map.pmap);
   }

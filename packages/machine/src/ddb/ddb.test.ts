@@ -73,22 +73,22 @@ describe('on a small machine', () => {
       "AMAP 0: ref=1, flags=0x0
         nslot=4, maxslot=4, nused=2, ppref=none
         map 2 0x40010000->0x40014000 from slot 0
-        slot 0: anon 0, ref=1, page=1, swslot=0
-        slot 2: anon 1, ref=2, page=3, swslot=0"
+        slot 0: anon 0, ref=1, page=3, swslot=0
+        slot 2: anon 1, ref=2, page=5, swslot=0"
     `);
     expect(output('show amap 1')).toMatchInlineSnapshot(`
       "AMAP 1: ref=2, flags=0x0
         nslot=4, maxslot=4, nused=2, ppref=counted
         map 1 0x40010000->0x40011000 from slot 0
         map 1 0x40011000->0x40014000 from slot 1
-        slot 0: anon 2, ref=1, page=8, swslot=0
-        slot 2: anon 1, ref=2, page=3, swslot=0"
+        slot 0: anon 2, ref=1, page=12, swslot=0
+        slot 2: anon 1, ref=2, page=5, swslot=0"
     `);
   });
 
   it('show anon tells where the data is and which slots hold the anon', () => {
     expect(output('show anon 1')).toMatchInlineSnapshot(`
-      "ANON 1: ref=2, page=3, swslot=0
+      "ANON 1: ref=2, page=5, swslot=0
         amap 0 slot 2
         amap 1 slot 2"
     `);
@@ -104,22 +104,22 @@ describe('on a small machine', () => {
       "OBJECT 1: pgops=vnode, npages=2, refs=2
         VNODE "prog", size=0x2328, text=T, numoutput=0
         PAGES <pg,offset>:
-        <4,0x0> <5,0x1000>"
+        <6,0x0> <7,0x1000>"
     `);
   });
 
   it('show page takes an index or a physical address, and /f checks the lists', () => {
-    expect(output('show page /f 8')).toMatchInlineSnapshot(`
-      "PAGE 8:
-        flags=0x0, pqflags=0x10<ANON>, wire_count=1, pa=0x0000d000
+    expect(output('show page /f 12')).toMatchInlineSnapshot(`
+      "PAGE 12:
+        flags=0x0, pqflags=0x10<ANON>, wire_count=1, pa=0x00011000
         uobject=null, uanon=2, offset=0x0, loan_count=0
         modified=F, referenced=F
         on no list and no queue"
     `);
-    expect(output('show page 0xdabc')).toBe(output('show page 8'));
-    expect(output('show page /f 4')).toMatchInlineSnapshot(`
-      "PAGE 4:
-        flags=0xc<TABLED,CLEAN>, pqflags=0x4<ACTIVE>, wire_count=0, pa=0x00009000
+    expect(output('show page 0x11abc')).toBe(output('show page 12'));
+    expect(output('show page /f 6')).toMatchInlineSnapshot(`
+      "PAGE 6:
+        flags=0xc<TABLED,CLEAN>, pqflags=0x4<ACTIVE>, wire_count=0, pa=0x0000b000
         uobject=1, uanon=null, offset=0x0, loan_count=0
         modified=F, referenced=T
         found on the list of object 1
@@ -144,16 +144,20 @@ describe('on a small machine', () => {
   it('show pmap decodes every page that is mapped, or one address', () => {
     expect(output('show pmap 1')).toMatchInlineSnapshot(`
       "PMAP 1 (i386): map=1, resident=6, wired=1, tables=0x3000
-        0x08048000: PTE 0x00009425 V u U PVLIST → 0x00009000
-        0x40010000: PTE 0x0000d607 V RW u W PVLIST → 0x0000d000
-        0x40012000: PTE 0x00008465 V u U M PVLIST → 0x00008000
+        0x08048000: PTE 0x0000b425 V u U PVLIST → 0x0000b000
+        0x40010000: PTE 0x00011607 V RW u W PVLIST → 0x00011000
+        0x40012000: PTE 0x0000a465 V u U M PVLIST → 0x0000a000
         3 outside of the map's entries"
     `);
     expect(output(`show pmap 1 0x${(va + 5).toString(16)}`)).toMatchInlineSnapshot(
-      `"  0x40010005: PTE 0x0000d607 V RW u W PVLIST → 0x0000d000"`,
+      `"  0x40010005: PTE 0x00011607 V RW u W PVLIST → 0x00011000"`,
     );
     expect(output('show pmap 0')).toMatchInlineSnapshot(`
-      "PMAP 0 (i386): map=0, resident=5, wired=5, tables=0x5000
+      "PMAP 0 (i386): map=0, resident=9, wired=9, tables=0x5000
+        0xc0005000: PTE 0x00006703 V RW G W PVLIST → 0x00006000
+        0xc0006000: PTE 0x00007703 V RW G W PVLIST → 0x00007000
+        0xc0007000: PTE 0x0000e703 V RW G W PVLIST → 0x0000e000
+        0xc0008000: PTE 0x0000f703 V RW G W PVLIST → 0x0000f000
         5 outside of the map's entries"
     `);
   });
@@ -210,12 +214,12 @@ describe('on a small machine', () => {
       yield* thread.exit(3);
     });
     expect(output('show all procs')).toMatchInlineSnapshot(`
-      "PID  PPID    STATE  CPU  THREADS  MAP  PMAP  RSS       SIZE  SHARERS
-      0       -   system    -        0    0     0    5        0x0        1
-      1       -    oncpu    0        0    1     1    6  0x2006000        1
-      2       1  running    0        1    2     2    1  0x2006000        1
+      "PID  PPID    STATE  CPU  THREADS  MAP  PMAP  RSS       SIZE  SHARERS       UAREA
+      0       -   system    -        0    0     0    9     0x4000        1           -
+      1       -    oncpu    0        0    1     1    6  0x2006000        1  0xc0005000
+      2       1  running    0        1    2     2    1  0x2006000        1  0xc0007000
       1 runnable at 209300 ns
-      1 asleep on channel -17"
+      1 asleep on channel -18"
     `);
     child.stopSignal = 17;
     expect(output('ps')).toMatch(/^2 +1 +stopped /m);
@@ -271,7 +275,7 @@ describe('on a small machine', () => {
       'show amap 0',
       'show anon 1',
       'show object /f 0',
-      'show page /f 8',
+      'show page /f 12',
       'ps',
       `x/8 ${va}`,
       `print ${va}`,
@@ -287,10 +291,10 @@ describe('memory', () => {
 
   it('print shows a word and the way to it', () => {
     expect(output(`print ${hex(va)}`)).toMatchInlineSnapshot(
-      `"0x40010000: 0x12345678 (map 1 0x40010000->0x40011000, amap 1 slot 0, anon 2, page 8, pa 0x0000d000)"`,
+      `"0x40010000: 0x12345678 (map 1 0x40010000->0x40011000, amap 1 slot 0, anon 2, page 12, pa 0x00011000)"`,
     );
     expect(output(`print/b ${hex(TEXT + 1)}`)).toMatchInlineSnapshot(
-      `"0x08048001: 0x65 (map 1 0x08048000->0x0804a000, object 1 offset 0x0, page 4, pa 0x00009001)"`,
+      `"0x08048001: 0x65 (map 1 0x08048000->0x0804a000, object 1 offset 0x0, page 6, pa 0x0000b001)"`,
     );
   });
 
@@ -486,7 +490,7 @@ describe('words', () => {
     ['show object ', ['0', '1']],
     ['show pmap ', ['0', '1', '2']],
     ['proc ', ['0', '1', '2']],
-    ['break proc.s', ['proc.syscall', 'proc.signal']],
+    ['break proc.s', ['proc.swapout', 'proc.swapin', 'proc.syscall', 'proc.signal']],
     ['break pmap.enter ', ['when']],
     ['break pmap.enter when p', ['pmap', 'pa', 'prot']],
     ['break pmap.enter when pa == 0 and v', ['va']],

@@ -36,12 +36,16 @@ function procLines({ machine, uvm }: Session): string[] {
       uvm.pmap.residentCount(map.pmap),
       hex(map.size, 1),
       process.space.refs,
+      process.uarea === null ? '-' : hex(process.uarea.va, 1),
     ];
   });
   return [
     ...table(
-      ['PID', 'PPID', 'STATE', 'CPU', 'THREADS', 'MAP', 'PMAP', 'RSS', 'SIZE', 'SHARERS'],
-      [[...kernel, uvm.pmap.residentCount(kernelMap.pmap), hex(kernelMap.size, 1), 1], ...rows],
+      ['PID', 'PPID', 'STATE', 'CPU', 'THREADS', 'MAP', 'PMAP', 'RSS', 'SIZE', 'SHARERS', 'UAREA'],
+      [
+        [...kernel, uvm.pmap.residentCount(kernelMap.pmap), hex(kernelMap.size, 1), 1, '-'],
+        ...rows,
+      ],
     ),
     `${machine.scheduler.runnable} runnable at ${machine.now} ns`,
     ...[...machine.scheduler.channels()].map(
@@ -53,6 +57,7 @@ function procLines({ machine, uvm }: Session): string[] {
 function stateOf(process: Process): string {
   if (process.state !== 'running') return process.state;
   if (process.exiting) return 'exiting';
+  if (process.swappedOut) return 'swapped';
   if (process.stopSignal !== 0) return 'stopped';
   return process.cpu.space === process.space ? 'oncpu' : 'running';
 }
