@@ -24,6 +24,16 @@ describe('a bare machine', () => {
     expect(bare.pageAddress(2)).toBe(3 * PAGE);
   });
 
+  it('leaves what nobody is to manage at the end of memory alone', () => {
+    const bare = bootBare(flat, { memory: 16 * PAGE, unmanaged: 2 * PAGE });
+    expect(bare.segments).toEqual([{ start: PAGE, end: 14 * PAGE }]);
+    expect([bare.isManaged(14 * PAGE - 1), bare.isManaged(14 * PAGE)]).toEqual([true, false]);
+    for (const unmanaged of [1, -PAGE, 16 * PAGE])
+      expect(() => bootBare(flat, { memory: 16 * PAGE, unmanaged })).toThrow(
+        `at most ${15 * PAGE} in all, given ${unmanaged}`,
+      );
+  });
+
   it('gives pages out from the lowest, zeroed, until there are none', () => {
     const bare = bootBare(flat, { memory: 4 * PAGE });
     const pages = [bare.takePage(), bare.takePage(), bare.takePage()];

@@ -14,14 +14,16 @@ export interface BareOptions {
   readonly diagnostic?: boolean;
   /** The most pages that may be out as table pages at once; no limit if not given. */
   readonly tablePages?: number;
+  /** Bytes at the end of RAM that nobody manages, as a device's: whole pages; 0 if not given. */
+  readonly unmanaged?: number;
 }
 
 /**
  * A port booted with nothing above it: physical memory, a page allocator, a console that keeps what
  * is printed. For a port's own tests and for whoever wants an MMU without a kernel.
  *
- * Pages are managed from the first one that the port did not steal to the end of memory, and are
- * given out in ascending order, lowest free first.
+ * Pages are managed from the first one that the port did not steal to the end of memory (less
+ * `BareOptions.unmanaged`), and are given out in ascending order, lowest free first.
  */
 export class BareMachine implements PmapServices {
   readonly memory: PhysicalMemory;
@@ -36,6 +38,7 @@ export class BareMachine implements PmapServices {
   /** The most that may be; may be changed at any time to provoke a shortage. */
   tablePageLimit: number;
   readonly #start: Pa;
+  readonly #end: Pa;
   readonly #free: Uint8Array;
   #lowest = 0;
 
@@ -62,15 +65,21 @@ export class BareMachine implements PmapServices {
       },
       print: (message) => this.printed.push(message),
     });
+    const end = memory.size - (options.unmanaged ?? 0);
+    if (end % pageSize !== 0 || end < stolen || end > memory.size)
+      throw new RangeError(
+        `unmanaged must be whole pages of ${pageSize} bytes, at most ${memory.size - stolen} in all, given ${options.unmanaged}`,
+      );
     this.#start = stolen;
-    this.segments = [{ start: stolen, end: memory.size }];
-    this.pageCount = (memory.size - stolen) / pageSize;
+    this.#end = end;
+    this.segments = [{ start: stolen, end }];
+    this.pageCount = (end - stolen) / pageSize;
     this.#free = new Uint8Array(this.pageCount).fill(1);
     this.md.pmap.init(this);
   }
 
   isManaged(pa: Pa): boolean {
-    return pa >= this.#start && pa < this.memory.size;
+    return pa >= this.#start && pa < this.#end;
   }
 
   pageIndex(pa: Pa): number {

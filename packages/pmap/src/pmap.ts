@@ -84,9 +84,9 @@ export interface Pmap {
    * given, in both directions: an enter without the flag takes the wiring away.
    *
    * `prot` is a ceiling. For an unwired mapping the port MAY install less, to emulate referenced and modified;
-   * for a wired one the first access MUST NOT fault for that reason, so the access bits in `flags`
-   * MUST seed referenced and modified there. They MAY for unwired ones. The access bits are a
-   * subset of `prot`. The access named in `flags` MUST succeed when it is tried next on this CPU
+   * for a wired one the first access MUST NOT fault for that reason, so a port that emulates them MUST seed
+   * referenced and modified from the access bits in `flags` there. For unwired ones it MAY, and one whose hardware
+   * keeps them MAY always. The access bits are a subset of `prot`. The access named in `flags` MUST succeed when it is tried next on this CPU
    * if nothing else happened in between.
    *
    * The map need not be active on any CPU.
