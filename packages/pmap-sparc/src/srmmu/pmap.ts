@@ -423,6 +423,7 @@ export class SrmmuPmap implements Pmap {
   copy(_dst: PmapId, _src: PmapId, _dstVa: Va, _length: number, _srcVa: Va): void {}
 
   collect(pmap: PmapId): void {
+    this.maps.get(pmap);
     if (this.events.watched) this.events.emit('pmap.collect', pmap);
   }
 

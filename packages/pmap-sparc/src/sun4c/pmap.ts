@@ -398,6 +398,7 @@ export class Sun4cPmap implements Pmap {
   copy(_dst: PmapId, _src: PmapId, _dstVa: Va, _length: number, _srcVa: Va): void {}
 
   collect(pmap: PmapId): void {
+    this.segments.get(pmap);
     if (this.events.watched) this.events.emit('pmap.collect', pmap);
   }
 
@@ -422,6 +423,7 @@ export class Sun4cPmap implements Pmap {
   }
 
   update(pmap: PmapId): void {
+    this.segments.get(pmap);
     if (this.events.watched) this.events.emit('pmap.update', pmap);
   }
 
