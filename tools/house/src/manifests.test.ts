@@ -22,6 +22,15 @@ function references(folder: string, file: string): string[] {
 
 const readText = (path: string) => readFileSync(new URL(path, root), 'utf8');
 
+/** The sources of a package, but for those of the entries named and for tests. */
+function sourcesBut(folder: string, entries: readonly string[]): string {
+  return readdirSync(new URL(`${folder}/src/`, root), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
+    .filter((name) => !entries.includes(name.replace(/\.ts$/, '')))
+    .map((name) => readText(`${folder}/src/${name}`))
+    .join('\n');
+}
+
 const foldersOf = (names: readonly string[]) =>
   names.flatMap((name) => byName.get(name)?.folder ?? []).toSorted();
 
@@ -90,6 +99,16 @@ describe.each(packages)('$folder', (project) => {
       if (target === undefined) expect([floor, name]).toEqual([4, name]);
       else expect(floorOf(target), name).toBeLessThan(floor!);
     }
+  });
+
+  it('asks for something from outside only in an entry of its own, whose name it is', () => {
+    const outside = Object.keys(manifest.peerDependencies ?? {}).filter(
+      (name) => !byName.has(name),
+    );
+    const entries = Object.keys(manifest.exports ?? {});
+    expect(entries).toEqual(expect.arrayContaining(outside.map((name) => `./${name}`)));
+    const text = outside.length === 0 ? '' : sourcesBut(folder, outside);
+    for (const name of outside) expect(text).not.toMatch(new RegExp(`from '${name}'`));
   });
 
   it('ships with no port, unless a person runs it', () => {

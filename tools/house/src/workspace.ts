@@ -17,6 +17,7 @@ export interface Manifest {
   readonly devDependencies?: Readonly<Record<string, string>>;
   readonly peerDependencies?: Readonly<Record<string, string>>;
   readonly optionalDependencies?: Readonly<Record<string, string>>;
+  readonly peerDependenciesMeta?: Readonly<Record<string, { readonly optional?: boolean }>>;
   readonly nx: { readonly tags: readonly string[] };
 }
 
@@ -49,11 +50,16 @@ export function floorOf({ manifest }: Project): number | undefined {
   return tag === undefined ? undefined : Number(tag.slice('floor:'.length));
 }
 
-/** The packages that come with a published package when it is installed. */
+/**
+ * The packages that come with a published package when it is installed. Optional peers do not: they are what
+ * whoever imports an adapter (`@uvmkit/conformance/vitest`) has anyway.
+ */
 export function runtimeDependencies({ manifest }: Project): string[] {
-  return Object.keys({
-    ...manifest.dependencies,
-    ...manifest.peerDependencies,
-    ...manifest.optionalDependencies,
-  }).toSorted();
+  const optional = manifest.peerDependenciesMeta ?? {};
+  const peers = Object.keys(manifest.peerDependencies ?? {});
+  return [
+    ...Object.keys(manifest.dependencies ?? {}),
+    ...peers.filter((name) => optional[name]?.optional !== true),
+    ...Object.keys(manifest.optionalDependencies ?? {}),
+  ].toSorted();
 }

@@ -1,0 +1,21 @@
+import type { KitCase } from '../case.ts';
+import { enterCases } from './enter.ts';
+import { kernelCases } from './kernel.ts';
+import { mapCases } from './maps.ts';
+import { pageCases } from './page.ts';
+import { randomCases } from './random.ts';
+import { rangeCases } from './range.ts';
+import { resourceCases } from './resources.ts';
+import { systemCases } from './system.ts';
+
+/** Every case about the pmap itself, in the order in which a new port is best brought up. */
+export const cases: readonly KitCase[] = [
+  ...systemCases,
+  ...mapCases,
+  ...enterCases,
+  ...rangeCases,
+  ...pageCases,
+  ...kernelCases,
+  ...randomCases,
+  ...resourceCases,
+];

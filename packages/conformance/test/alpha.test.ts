@@ -1,0 +1,7 @@
+import { alpha } from '@uvmkit/pmap-alpha';
+import { declareConformance } from '../src/vitest.ts';
+
+declareConformance(alpha(), {
+  effort: 0.1,
+  scarce: { pv: alpha({ pvEntries: 12 }), asns: alpha({ maxAsn: 3 }) },
+});

@@ -1,0 +1,4 @@
+import { i386 } from '@uvmkit/pmap-i386';
+import { declareConformance } from '../src/vitest.ts';
+
+declareConformance(i386(), { effort: 0.1, scarce: { pv: i386({ pvEntries: 12 }) } });

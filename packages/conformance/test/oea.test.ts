@@ -1,0 +1,7 @@
+import { oea } from '@uvmkit/pmap-powerpc';
+import { declareConformance } from '../src/vitest.ts';
+
+declareConformance(oea(), {
+  effort: 0.1,
+  scarce: { vsids: oea({ pmaps: 32 }), pvos: oea({ pvos: 20 }) },
+});

@@ -1,0 +1,7 @@
+import { srmmu } from '@uvmkit/pmap-sparc';
+import { declareConformance } from '../src/vitest.ts';
+
+declareConformance(srmmu(), {
+  effort: 0.1,
+  scarce: { contexts: srmmu({ contexts: 4 }), pv: srmmu({ pvEntries: 12 }) },
+});
