@@ -44,6 +44,14 @@ interface Written {
   readonly cause: Cause;
 }
 
+/** Events in the midst of what a pmap does. */
+const WITHIN: ReadonlySet<EventName> = new Set([
+  'tlb.flush',
+  'tlb.flushPage',
+  'tlb.shootdown',
+  'page.free',
+]);
+
 const NOTHING: Cause = { name: 'pmap.update', prot: 0 };
 
 /**
@@ -85,6 +93,7 @@ export class Narrator implements Audience {
 
   step(text: string): void {
     this.#flush();
+    this.#tellKept();
     this.lines.push({ kind: 'step', text: `${++this.#steps}. ${text}` });
   }
 
@@ -136,6 +145,7 @@ export class Narrator implements Audience {
     }
     // A mapping is known from what it was entered for; its entry is written after that.
     this.#flush();
+    if (!WITHIN.has(name)) this.#tellKept();
     if (name.startsWith('pmap.') && name !== 'pmap.update')
       this.#cause = { name, prot: name === 'pmap.pageProtect' ? b : d };
     if (name === 'pmap.enter') {
@@ -166,7 +176,6 @@ export class Narrator implements Audience {
       const text = this.#writtenText(each);
       if (text !== '') this.lines.push({ kind: 'detail', text });
     }
-    this.#tellKept();
   }
 
   /** A page has been taken from every pmap: tells who has it nevertheless. */

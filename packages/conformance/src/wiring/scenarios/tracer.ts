@@ -122,7 +122,6 @@ export const tracerScenarios: readonly Scenario[] = [
         daemon.sys.exit();
         stage.machine.run();
       });
-      stage.see('wired pages left', 0, () => (va === 0 ? -1 : stage.wiredPages));
     },
     expected: {
       wire: except(gone(`${REVOKED}; the seven reports' panic`), KEEPS, fine(KEEPS_SOURCE)),
