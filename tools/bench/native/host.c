@@ -14,6 +14,7 @@
 #define ROUNDS 5
 #define FAULTS 16384
 #define FORKED 10000
+#define LOCKED 256
 
 static double now(void)
 {
@@ -51,10 +52,23 @@ static void best(double *figure, double value)
 		*figure = value;
 }
 
+static double lock(char *p, size_t bytes)
+{
+	double start = now();
+
+	if (mlock(p, bytes) != 0) {
+		perror("mlock");
+		exit(1);
+	}
+	start = now() - start;
+	munlock(p, bytes);
+	return start;
+}
+
 int main(void)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	double zero = 0, cow = 0, forked = 0;
+	double zero = 0, cow = 0, forked = 0, resident = 0, untouched = 0;
 
 	for (int round = 0; round < ROUNDS; round++) {
 		char *p = fresh(FAULTS, page);
@@ -86,7 +100,14 @@ int main(void)
 		best(&forked, now() - start);
 		waitpid(pid, &status, 0);
 		munmap(p, FORKED * page);
+
+		p = fresh(LOCKED, page);
+		best(&untouched, lock(p, LOCKED * page));
+		best(&resident, lock(p, LOCKED * page));
+		munmap(p, LOCKED * page);
 	}
-	printf("{\"pageSize\":%zu,\"zeroFill\":%.0f,\"copyOnWrite\":%.0f,\"fork10000\":%.0f}\n", page, zero, cow, forked);
+	printf("{\"pageSize\":%zu,\"zeroFill\":%.0f,\"copyOnWrite\":%.0f,\"fork10000\":%.0f,"
+	    "\"lockResident\":%.0f,\"lockUntouched\":%.0f}\n",
+	    page, zero, cow, forked, resident, untouched);
 	return 0;
 }

@@ -1,6 +1,7 @@
 import { type PortFigures, measurePort } from './accesses.ts';
 import { measureLookup } from './lookup.ts';
 import { PORTS } from './ports.ts';
+import { measurePressure, type PressureFigures } from './pressure.ts';
 import type { Figure } from './measure.ts';
 import { measureArrayRead } from './yardstick.ts';
 
@@ -9,6 +10,7 @@ export interface Measured extends PortFigures {
   readonly arrayRead: Figure;
   readonly lookup1e3: Figure;
   readonly lookup1e6: Figure;
+  readonly pressure: PressureFigures;
 }
 
 /** Measures one port, with the yardstick in the same process. */
@@ -21,5 +23,6 @@ export async function measureAll(arch: string): Promise<Measured> {
     ...(await measurePort(arch, make)),
     lookup1e3: await measureLookup(make(), 1e3),
     lookup1e6: await measureLookup(make(), 1e6),
+    pressure: await measurePressure(make),
   };
 }

@@ -16,6 +16,9 @@ export interface HostFigures {
   readonly copyOnWrite: number;
   /** The return of fork(2) in a parent with 10,000 touched pages. */
   readonly fork10000: number;
+  /** mlock(2) of 256 pages that are in memory, and of 256 that are not. */
+  readonly lockResident: number;
+  readonly lockUntouched: number;
 }
 
 /**

@@ -33,7 +33,8 @@ function limits(arch: string): { readonly soft: number; readonly miss: number } 
 export function rows(measured: Measured, host: HostFigures | string): readonly Row[] {
   const { arch } = measured;
   const { soft, miss } = limits(arch);
-  const ofHost = (name: 'zeroFill' | 'copyOnWrite' | 'fork10000'): number | null =>
+  const { pressure } = measured;
+  const ofHost = (name: Exclude<keyof HostFigures, 'pageSize'>): number | null =>
     typeof host === 'string' ? null : host[name];
   const row = (
     what: string,
@@ -73,6 +74,37 @@ export function rows(measured: Measured, host: HostFigures | string): readonly R
       "host's fork, the same",
       ofHost('fork10000'),
       1,
+    ),
+    row('pageout, a page', pressure.pageout, 'copying it', pressure.copyPage.ns, 1.5),
+    row('pagein, a page', pressure.pagein, 'copying it', pressure.copyPage.ns, 1.5),
+    row(
+      'queue operations, 10^6 pages or all there can be',
+      pressure.queue1e6,
+      'among 4,000',
+      pressure.queue4e3.ns,
+      3,
+    ),
+    row(
+      'mlock, 256 resident pages',
+      pressure.lockResident,
+      "host's mlock, the same",
+      ofHost('lockResident'),
+      1,
+    ),
+    row(
+      'mlock, 256 untouched pages',
+      pressure.lockUntouched,
+      "host's mlock, the same",
+      ofHost('lockUntouched'),
+      1,
+    ),
+    row('read, 64 KB through windows', pressure.read, 'copying them', pressure.copyRead.ns, 2),
+    row(
+      'fork and exit, 10,000 swapped pages',
+      pressure.forkSwapped,
+      'with resident pages',
+      pressure.forkResident.ns,
+      2,
     ),
   ];
 }
