@@ -75,3 +75,34 @@ export interface ProcModel {
   readonly proc: Proc;
   readonly pages: Map<number, PageModel>;
 }
+
+/** A page of a file that has no such page. */
+export function beyondEnd({ own, file, index }: Memory): boolean {
+  return own === null && file !== null && index >= file.count;
+}
+
+/** Whether a byte lies within the file, if there is one. */
+export function insideFile({ file, index }: Memory, spot: number): boolean {
+  return file === null || SPOTS[spot]! + index * PAGE < file.file.vnode.size;
+}
+
+/** What must be read. */
+export function readSpot({ own, file, index }: Memory, spot: number): number {
+  return (own ?? file?.pages[index] ?? zeroes())[spot]!;
+}
+
+/** The page is the process' own from now on. */
+export function promoted(memory: Memory): void {
+  if (memory.file !== null) memory.own ??= [...memory.file.pages[memory.index]!];
+}
+
+/** A byte has been stored, through a shared mapping or a private one. */
+export function stored({ memory, shared }: PageModel, spot: number, value: number): void {
+  const { file, index } = memory;
+  if (file !== null && shared) {
+    file.pages[index]![spot] = value;
+    return;
+  }
+  memory.own ??= [...(file?.pages[index] ?? zeroes())];
+  memory.own[spot] = value;
+}

@@ -25,14 +25,20 @@ import { uvmMap } from '../src/map.ts';
 import { uvmUnmap } from '../src/map-unmap.ts';
 import { Kit, type KitOptions, PAGE, R, RW, RWX, RX, W } from './kit.ts';
 import {
+  beyondEnd,
   Dice,
   FileModel,
+  insideFile,
   type Memory,
   type PageModel,
   type ProcModel,
+  promoted,
+  readSpot,
   SPOTS,
+  stored,
   zeroes,
 } from './simulation-model.ts';
+import { Strangers } from './simulation-strangers.ts';
 
 /** What a simulation may do, besides the plain things. */
 export interface SimulationOptions extends KitOptions {
@@ -58,6 +64,7 @@ export class Simulation {
   readonly log: string[] = [];
   /** How often memory and swap were used up. */
   outOfMemory = 0;
+  readonly #strangers: Strangers;
   readonly #options: SimulationOptions;
   readonly #base: Va;
   /** Shared memory, in an array of slots and in clusters. */
@@ -71,6 +78,7 @@ export class Simulation {
     this.dice = dice;
     this.kit = new Kit({ memory: 4 << 20, ...options });
     const { kit } = this;
+    this.#strangers = new Strangers(kit, dice);
     this.#base = kit.md.port.layout.userMin + (64 << 20);
     kit.onStuck = (channel) => {
       if (channel === CHANNEL_MEMORY) kit.uvm.wakeup(CHANNEL_MEMORY);
@@ -105,7 +113,9 @@ export class Simulation {
     const { dice } = this;
     const actor = dice.pick(this.procs);
     const roll = dice.roll(100);
-    if (roll < 30) this.#loadOrStore(actor, true);
+    if (this.#safe && dice.chance(6)) this.#strange(actor);
+    else if (this.#safe && dice.chance(10)) this.#lock(actor);
+    else if (roll < 30) this.#loadOrStore(actor, true);
     else if (roll < 50) this.#loadOrStore(actor, false);
     else if (roll < 60) this.#mmap(actor);
     else if (roll < 65) this.#munmap(actor);
@@ -141,6 +151,7 @@ export class Simulation {
   /** Ends every process; then nothing of them may be left. */
   end(): void {
     this.audit();
+    this.#strangers.finish(null);
     for (const { proc } of this.procs) proc.exit();
     this.procs.length = 0;
     for (const { object } of this.#segments) object.pgops.detach(this.kit.uvm, object);
@@ -188,16 +199,7 @@ export class Simulation {
     const at = model.pages.get(page);
     if (at === undefined) return EFAULT;
     if ((at.prot & rights) !== rights) return EACCES;
-    return this.#beyondEnd(at.memory) ? EINVAL : 0;
-  }
-
-  /** A page of a file that has no such page. */
-  #beyondEnd({ own, file, index }: Memory): boolean {
-    return own === null && file !== null && index >= file.count;
-  }
-
-  #read(memory: Memory, spot: number): number {
-    return (memory.own ?? memory.file?.pages[memory.index] ?? zeroes())[spot]!;
+    return beyondEnd(at.memory) ? EINVAL : 0;
   }
 
   /** Memory and swap are used up, and the process is told so. */
@@ -215,7 +217,7 @@ export class Simulation {
     if (error !== 0) return;
     const read = this.kit.memory.read8(pa);
     this.#notePromotion(model, page);
-    this.#same(`load ${page}.${spot}`, read, this.#read(model.pages.get(page)!.memory, spot));
+    this.#same(`load ${page}.${spot}`, read, readSpot(model.pages.get(page)!.memory, spot));
   }
 
   *#store(model: ProcModel, page: number, spot: number, value: number): Sleeping<void> {
@@ -224,16 +226,12 @@ export class Simulation {
     if (this.#outOfMemory(error)) return;
     this.#same(`store ${page}.${spot} error`, error, this.#expected(model, page, W), errnoName);
     if (error !== 0) return;
-    this.kit.memory.write8(pa, value);
     const { memory, shared } = model.pages.get(page)!;
-    const { file, index } = memory;
-    if (file !== null && shared) {
-      if (SPOTS[spot]! + index * PAGE < file.file.vnode.size) file.pages[index]![spot] = value;
-      else this.kit.memory.write8(pa, 0); // Beyond the end: nobody says what becomes of it.
-      return;
+    // Beyond the end of a file nobody says what becomes of it.
+    if (!shared || insideFile(memory, spot)) {
+      this.kit.memory.write8(pa, value);
+      stored(model.pages.get(page)!, spot, value);
     }
-    memory.own ??= [...(file?.pages[index] ?? zeroes())];
-    memory.own[spot] = value;
   }
 
   #loadOrStore(model: ProcModel, store: boolean): void {
@@ -322,6 +320,7 @@ export class Simulation {
     if (this.procs.length === 1) return;
     this.kit.settle();
     this.#note(model, 'exit');
+    this.#strangers.finish(model.proc.space.map);
     model.proc.exit();
     this.procs.splice(this.procs.indexOf(model), 1);
   }
@@ -417,6 +416,45 @@ export class Simulation {
     }
   }
 
+  /** What others do to memory, locked or not; only where the wiring policy says that nothing comes of it. */
+  #strange(model: ProcModel): void {
+    const { dice, kit } = this;
+    const page = dice.roll(ARENA);
+    kit.settle();
+    switch (dice.roll(5)) {
+      case 0: {
+        const spot = dice.roll(SPOTS.length);
+        const at = model.pages.get(page);
+        if (at !== undefined && at.shared && !insideFile(at.memory, spot)) return;
+        this.#note(model, `trace ${page}.${spot} = 77`);
+        const error = this.#strangers.trace(model.proc, this.#va(page) + SPOTS[spot]!, 77);
+        const wanted = at === undefined || beyondEnd(at.memory) ? EINVAL : 0;
+        this.#same('trace', error, wanted, errnoName);
+        if (error === 0) stored(at!, spot, 77);
+        return;
+      }
+      case 1:
+        this.#note(model, `lend ${page}`);
+        this.#strangers.lend(model.proc, this.#va(page));
+        return;
+      case 2: {
+        const { from, to } = this.#range();
+        this.#note(model, `transfer ${from}–${to}`);
+        this.#strangers.transfer(model.proc, this.#va(from), (to - from) * PAGE);
+        for (let at = from; at < to; at++) if (model.pages.has(at)) this.#notePromotion(model, at);
+        return;
+      }
+      case 3:
+        this.#note(null, 'a loan or a transfer ends');
+        this.#strangers.finishOne();
+        return;
+      default:
+        if (kit.uvm.wiring.enterFlags !== 0) return;
+        this.#note(model, 'amnesia');
+        this.#strangers.forget(dice.chance(2) ? null : model.proc);
+    }
+  }
+
   #kernelWork(model: ProcModel): void {
     if (this.#options.pressure !== undefined && this.dice.chance(2)) {
       if (this.dice.chance(2)) this.#moveSwap();
@@ -495,7 +533,7 @@ export class Simulation {
     const error = model.proc.mlock(this.#va(from), (to - from) * PAGE);
     const accessible = whole && pages.every(({ prot }) => prot !== 0);
     // What is locked already is not looked at again.
-    const beyond = pages.some(({ memory, wired }) => !wired && this.#beyondEnd(memory));
+    const beyond = pages.some(({ memory, wired }) => !wired && beyondEnd(memory));
     const wanted = !model.pages.has(from) ? EFAULT : accessible && !beyond ? 0 : EINVAL;
     this.#same('mlock', error, wanted, errnoName);
     for (let page = from; page < to; page++) {
@@ -503,7 +541,7 @@ export class Simulation {
       if (at === undefined) continue;
       if (error === 0) at.wired = true;
       // What may be written one day is the process' own from now on; as far as locking came, if it failed.
-      if (error === 0 && this.#locksMaximum && !at.shared) this.#promoted(at);
+      if (error === 0 && this.#locksMaximum && !at.shared) promoted(at.memory);
       else this.#notePromotion(model, page);
     }
   }
@@ -518,15 +556,10 @@ export class Simulation {
     return this.kit.uvm.wiring.countsPlaces;
   }
 
-  /** The page is the process' own from now on. */
-  #promoted({ memory }: PageModel): void {
-    if (memory.file !== null) memory.own ??= [...memory.file.pages[memory.index]!];
-  }
-
   /** Whether a fault in locked memory copies a page for a load that met a mapping missing is up to the pmap. */
   #notePromotion(model: ProcModel, page: number): void {
     const at = model.pages.get(page)!;
-    if (!at.shared && model.proc.anon(this.#va(page)) !== -1) this.#promoted(at);
+    if (!at.shared && model.proc.anon(this.#va(page)) !== -1) promoted(at.memory);
   }
 
   #minherit(model: ProcModel): void {

@@ -1,7 +1,13 @@
 import { VM_PROT_READ, VM_PROT_WRITE } from '@uvmkit/pmap';
 import type { Port } from '@uvmkit/pmap';
 import { Machine, type Process } from '@uvmkit/machine';
-import { MAP_ANON, MAP_FIXED, MAP_PRIVATE } from '@uvmkit/uvm-core';
+import {
+  MAP_ANON,
+  MAP_FIXED,
+  MAP_PRIVATE,
+  type WiringPolicy,
+  wiremaxPolicy,
+} from '@uvmkit/uvm-core';
 import { type Figure, measure } from './measure.ts';
 import { HIT_BYTES, PASSES, shuffled } from './yardstick.ts';
 
@@ -11,15 +17,19 @@ const PAGES = 4096;
 /** Touched pages of the process that is forked. */
 const FORKED = 10_000;
 
-/** What a port's accesses and faults cost. */
-export interface PortFigures {
-  readonly arch: string;
-  readonly hit: Figure;
-  readonly miss: Figure;
+/** What faults and forks cost. */
+export interface FaultFigures {
   readonly soft: Figure;
   readonly zeroFill: Figure;
   readonly copyOnWrite: Figure;
   readonly fork: Figure;
+}
+
+/** What a port's accesses and faults cost. */
+export interface PortFigures extends FaultFigures {
+  readonly arch: string;
+  readonly hit: Figure;
+  readonly miss: Figure;
 }
 
 /** One process with a range of anonymous memory, on a machine of its own. */
@@ -30,12 +40,18 @@ class Subject {
   readonly start: number;
   readonly length: number;
 
-  constructor(port: Port, pages: number, faultAhead: boolean) {
+  constructor(
+    port: Port,
+    pages: number,
+    faultAhead: boolean,
+    wiring: WiringPolicy = wiremaxPolicy,
+  ) {
     const { layout } = port;
     this.machine = new Machine({
       port,
       memory: Math.max(256 << 20, pages * layout.pageSize * 4),
       faultAhead,
+      wiring,
     });
     this.process = this.machine.spawn({ limits: { data: 2 ** 30 } });
     this.pageSize = layout.pageSize;
@@ -101,8 +117,8 @@ async function miss(port: Port): Promise<Figure> {
 }
 
 /** Faults on pages that are resident and only not mapped. */
-async function soft(port: Port): Promise<Figure> {
-  const subject = new Subject(port, PAGES, false);
+async function soft(port: Port, wiring: WiringPolicy): Promise<Figure> {
+  const subject = new Subject(port, PAGES, false, wiring);
   const { process, start, length, pageSize } = subject;
   subject.touchAll();
   return measure(
@@ -115,8 +131,8 @@ async function soft(port: Port): Promise<Figure> {
 }
 
 /** First stores to anonymous memory. */
-async function zeroFill(port: Port): Promise<Figure> {
-  const subject = new Subject(port, PAGES, true);
+async function zeroFill(port: Port, wiring: WiringPolicy): Promise<Figure> {
+  const subject = new Subject(port, PAGES, true, wiring);
   return measure(PAGES, () => subject.touchAll(), {
     beforeEach: () => {
       subject.unmap();
@@ -126,8 +142,8 @@ async function zeroFill(port: Port): Promise<Figure> {
 }
 
 /** First stores of a child to memory that its parent has touched. */
-async function copyOnWrite(port: Port): Promise<Figure> {
-  const subject = new Subject(port, PAGES, true);
+async function copyOnWrite(port: Port, wiring: WiringPolicy): Promise<Figure> {
+  const subject = new Subject(port, PAGES, true, wiring);
   subject.touchAll();
   let child: Process | null = null;
   return measure(PAGES, () => subject.touchAll(child!), {
@@ -139,8 +155,8 @@ async function copyOnWrite(port: Port): Promise<Figure> {
 }
 
 /** fork(2) of a process with 10,000 touched pages. */
-async function fork(port: Port): Promise<Figure> {
-  const subject = new Subject(port, FORKED, true);
+async function fork(port: Port, wiring: WiringPolicy): Promise<Figure> {
+  const subject = new Subject(port, FORKED, true, wiring);
   let child: Process | null = null;
   return measure(
     1,
@@ -170,9 +186,16 @@ export async function measurePort(arch: string, make: () => Port): Promise<PortF
     arch,
     hit: await hit(make()),
     miss: await miss(make()),
-    soft: await soft(make()),
-    zeroFill: await zeroFill(make()),
-    copyOnWrite: await copyOnWrite(make()),
-    fork: await fork(make()),
+    ...(await measureFaults(make, wiremaxPolicy)),
+  };
+}
+
+/** Measures what faults and forks cost under a wiring policy. */
+export async function measureFaults(make: () => Port, wiring: WiringPolicy): Promise<FaultFigures> {
+  return {
+    soft: await soft(make(), wiring),
+    zeroFill: await zeroFill(make(), wiring),
+    copyOnWrite: await copyOnWrite(make(), wiring),
+    fork: await fork(make(), wiring),
   };
 }

@@ -1,5 +1,5 @@
-import { measureAll } from './figures.ts';
+import { measureAll, measurePolicy } from './figures.ts';
 
-// One port a process, so that no call site of the access path sees two ports' classes.
-const arch = process.argv[2] ?? '';
-process.send?.(await measureAll(arch));
+// One port and one wiring policy a process, so that no call site of the access path sees two classes.
+const [arch = '', policy] = process.argv.slice(2);
+process.send?.(policy === undefined ? await measureAll(arch) : await measurePolicy(arch, policy));

@@ -1,4 +1,11 @@
-import { type PortFigures, measurePort } from './accesses.ts';
+import {
+  forgetfulPolicy,
+  targetedPolicy,
+  type WiringPolicy,
+  wiremaxPolicy,
+  wirePolicy,
+} from '@uvmkit/uvm-core';
+import { type FaultFigures, measureFaults, type PortFigures, measurePort } from './accesses.ts';
 import { measureLookup } from './lookup.ts';
 import { PORTS } from './ports.ts';
 import { measurePressure, type PressureFigures } from './pressure.ts';
@@ -11,6 +18,25 @@ export interface Measured extends PortFigures {
   readonly lookup1e3: Figure;
   readonly lookup1e6: Figure;
   readonly pressure: PressureFigures;
+}
+
+/** The wiring policies whose faults are measured, by name: the default is their yardstick. */
+export const POLICIES: ReadonlyMap<string, WiringPolicy> = new Map(
+  [wiremaxPolicy, wirePolicy, targetedPolicy, forgetfulPolicy].map((policy) => [
+    policy.name,
+    policy,
+  ]),
+);
+
+/** Measures faults under one wiring policy. */
+export async function measurePolicy(arch: string, policy: string): Promise<FaultFigures> {
+  const make = PORTS.get(arch);
+  const wiring = POLICIES.get(policy);
+  if (make === undefined || wiring === undefined)
+    throw new RangeError(
+      `no policy ${policy} or no architecture ${arch}; there are ${[...POLICIES.keys()].join(', ')} and ${[...PORTS.keys()].join(', ')}`,
+    );
+  return measureFaults(make, wiring);
 }
 
 /** Measures one port, with the yardstick in the same process. */

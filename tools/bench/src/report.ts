@@ -1,3 +1,4 @@
+import type { FaultFigures } from './accesses.ts';
 import type { Measured } from './figures.ts';
 import type { HostFigures } from './host.ts';
 import type { Figure } from './measure.ts';
@@ -107,6 +108,32 @@ export function rows(measured: Measured, host: HostFigures | string): readonly R
       2,
     ),
   ];
+}
+
+/** The rows of faults under each wiring policy, the first of which is the yardstick of the others. */
+export function policyRows(
+  arch: string,
+  measured: ReadonlyMap<string, FaultFigures>,
+): readonly Row[] {
+  const [first, ...others] = [...measured];
+  if (first === undefined) return [];
+  const [yardstick, by] = first;
+  const what: readonly [string, keyof FaultFigures][] = [
+    ['zero-fill fault', 'zeroFill'],
+    ['copy-on-write fault', 'copyOnWrite'],
+    ['resident soft fault', 'soft'],
+    ['fork, 10,000 touched pages', 'fork'],
+  ];
+  return others.flatMap(([policy, figures]) =>
+    what.map(([name, key]) => ({
+      arch,
+      what: `${name}, ${policy}`,
+      figure: figures[key],
+      yardstick: `under ${yardstick}`,
+      by: by[key].ns,
+      limit: 1.1,
+    })),
+  );
 }
 
 const time = (ns: number): string =>

@@ -448,6 +448,29 @@ const SCENARIOS: readonly Scenario[] = [
     wiremax: 'fine',
   },
   {
+    name: 'a process locks for reading what it shares with its child until one of them stores',
+    *play(stage) {
+      const proc = stage.kit.proc();
+      const va = proc.map({ length: 2 * PAGE });
+      proc.store(va, 1);
+      proc.store(va + PAGE, 1);
+      const child = proc.fork();
+      proc.mprotect(va, 2 * PAGE, R);
+      expect(proc.mlock(va, 2 * PAGE)).toBe(0);
+      yield;
+      proc.mprotect(va, 2 * PAGE, RW);
+      proc.store(va, 2);
+      yield;
+      expect([proc.load(va), child.load(va)]).toEqual([2, 1]);
+      expect(proc.munlock(va, 2 * PAGE)).toBe(0);
+      yield;
+      expect(stage.kit.exp.wired).toBe(0);
+    },
+    // The copy is mapped wired, and the page that was locked stays so.
+    wire: 'broken: 10 40',
+    wiremax: 'fine',
+  },
+  {
     name: 'several processes lock the same file, some twice, and it is truncated',
     *play(stage) {
       const users = [stage.mapped(RW, MAP_SHARED), stage.mapped(R, MAP_SHARED), stage.mapped(R)];
