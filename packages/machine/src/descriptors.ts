@@ -35,6 +35,11 @@ export class Descriptors {
     return 0;
   }
 
+  /** What the descriptors refer to, once for each. */
+  *openFiles(): Generator<OpenFile, void, void> {
+    for (const open of this.#open) if (open !== null) yield open;
+  }
+
   closeAll(): void {
     for (let fd = 0; fd < this.#open.length; fd++) this.close(fd);
   }

@@ -1,7 +1,8 @@
 import { EACCES, EINVAL } from '@uvmkit/pmap';
-import { checkUvm, MAP_PRIVATE, MAP_SHARED } from '@uvmkit/uvm-core';
+import { MAP_PRIVATE, MAP_SHARED } from '@uvmkit/uvm-core';
 import { describe, expect, it } from 'vitest';
 import { PORTS } from '../test/ports.ts';
+import { checkMachine } from './check.ts';
 import { Machine } from './machine.ts';
 import { O_RDONLY, O_RDWR } from './open-file.ts';
 
@@ -34,7 +35,7 @@ describe.each(PORTS)('a mapped device on %s', (_, port) => {
     const child = machine.processes.get(first.sys.fork().value)!;
     child.store8(a, 9);
     expect(first.load8(a)).toBe(9);
-    expect(checkUvm(machine.uvm)).toEqual([]);
+    expect(checkMachine(machine)).toEqual([]);
     for (const process of [child, first, second]) process.sys.exit();
     expect(machine.uvm.devices.size).toBe(0);
   });

@@ -4,6 +4,7 @@
  * {@link Machine} is where to begin; {@link Process} and {@link Thread} are the two ways to drive it.
  */
 export { TRAP_TIME } from './trap.ts';
+export { checkMachine, MACHINE_INVARIANTS, type MachineCheckOptions } from './check.ts';
 export * from './clock.ts';
 export * from './context.ts';
 export * from './cpu.ts';

@@ -79,6 +79,7 @@ export function* setrlimit(
   const most = name === 'data' ? maxDataSize : name === 'stack' ? maxStackSize : RLIM_INFINITY;
   const soft = Math.min(wanted.soft, most);
   process.limits = { ...process.limits, [name]: soft };
+  process.mostLocked = Math.max(process.mostLocked, process.limits.memlock);
   process.hardLimits = { ...process.hardLimits, [name]: Math.min(wanted.hard, most) };
   if (name === 'stack' && soft !== before && process.space.stackHigh !== 0) {
     const { map, stackHigh } = process.space;

@@ -140,6 +140,8 @@ export class Machine {
   readonly partitions: Map<string, Partition> = new Map();
   /** What swapctl has been asked to swap to, by path. */
   readonly swapBackends: Map<string, SwapBackend> = new Map();
+  /** Files that are swapped to, by path: each is used as long as it is. */
+  readonly swapFiles: Map<string, File> = new Map();
   /** System V shared memory. */
   readonly shm: SharedMemory;
   readonly scheduler: Scheduler<Runnable>;

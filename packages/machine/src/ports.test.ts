@@ -1,8 +1,9 @@
 import { KernelPanic } from '@uvmkit/pmap';
-import { checkUvm, MAP_ANON, MAP_PRIVATE, MAP_SHARED, MS_SYNC } from '@uvmkit/uvm-core';
+import { MAP_ANON, MAP_PRIVATE, MAP_SHARED, MS_SYNC } from '@uvmkit/uvm-core';
 import { describe, expect, it } from 'vitest';
 import { PORTS } from '../test/ports.ts';
 import { lockedPages } from '../test/wired.ts';
+import { checkMachine } from './check.ts';
 import { Machine } from './machine.ts';
 import type { Process } from './process.ts';
 import { ProcessSignal } from './signal.ts';
@@ -180,6 +181,6 @@ describe.each(PORTS)('a machine of %s', (_, port) => {
     process.sys.close(right);
     expect(machine.uvm.lentPages.size).toBe(0);
     expect(lockedPages(machine)).toBe(0);
-    expect(checkUvm(machine.uvm)).toEqual([]);
+    expect(checkMachine(machine)).toEqual([]);
   });
 });

@@ -1,6 +1,5 @@
 import { EBUSY, EINVAL, EIO, ENOENT, ENXIO, EPERM } from '@uvmkit/pmap';
 import {
-  checkUvm,
   MAP_ANON,
   MAP_PRIVATE,
   MAP_SHARED,
@@ -13,6 +12,7 @@ import {
 import { describe, expect, it } from 'vitest';
 import { PORTS } from '../test/ports.ts';
 import { lockedPages } from '../test/wired.ts';
+import { checkMachine } from './check.ts';
 import { Machine } from './machine.ts';
 import { O_RDONLY, O_RDWR } from './open-file.ts';
 import { Random } from './random.ts';
@@ -44,7 +44,7 @@ describe.each(PORTS)('with too little memory, %s', (_, port) => {
     expect(disk.stats.writes).toBeGreaterThan(10);
     expect(disk.stats.reads).toBeGreaterThan(10);
     machine.run();
-    expect(checkUvm(machine.uvm)).toEqual([]);
+    expect(checkMachine(machine)).toEqual([]);
     root.sys.munmap(va, pages * pageSize);
     expect(machine.uvm.exp.swpginuse).toBe(0);
   });
@@ -73,7 +73,7 @@ describe.each(PORTS)('with too little memory, %s', (_, port) => {
         model.set(key, step);
       } else if (process.load32(at) !== (model.get(key) ?? 0))
         throw new Error(`step ${step}: process ${process.pid} is wrong at ${at}`);
-      if (step % 250 === 0) expect(checkUvm(machine.uvm)).toEqual([]);
+      if (step % 250 === 0) expect(checkMachine(machine)).toEqual([]);
     }
     expect(root.sys.fsync(fd).error).toBe(0);
     const disk = new DataView(file.onDisk().buffer);
@@ -116,7 +116,32 @@ describe('swapctl', () => {
     root.sys.munmap(va, 3 * MEGA);
     expect(root.sys.swapctl(SWAP_OFF, 'swap').error).toBe(0);
     for (let at = 3 * MEGA; at < 5 * MEGA; at += 4096) expect(root.load32(va + at)).toBe(at);
-    expect(checkUvm(machine.uvm)).toEqual([]);
+    expect(checkMachine(machine)).toEqual([]);
+  });
+});
+
+describe('a file that is swapped to', () => {
+  it('is used until the machine swaps to it no more, and then its blocks are free', () => {
+    const { machine, root } = boot();
+    const { available } = machine.fs;
+    const file = machine.fs.create('swap', new Uint8Array(2 * MEGA));
+    expect(root.sys.swapctl(SWAP_ON, 'swap').error).toBe(0);
+    expect(root.sys.swapctl(SWAP_ON, 'swap').error).toBe(EBUSY);
+    expect(file.vnode.refs).toBe(1);
+    expect(root.sys.unlink('swap').error).toBe(0);
+    expect(machine.fs.available).toBeLessThan(available);
+    expect(checkMachine(machine)).toEqual([]);
+    expect(root.sys.swapctl(SWAP_OFF, 'swap').error).toBe(0);
+    expect([file.vnode.refs, machine.fs.available]).toEqual([0, available]);
+    expect(root.sys.swapctl(SWAP_OFF, 'swap').error).toBe(ENOENT);
+  });
+
+  it('is not used for having been refused', () => {
+    const { machine, root } = boot();
+    const file = machine.fs.create('swap', new Uint8Array(4096));
+    expect(root.sys.swapctl(SWAP_ON, 'swap').error).toBe(EINVAL);
+    expect(root.sys.swapctl(SWAP_CTL, 'swap', 1).error).toBe(ENOENT);
+    expect(file.vnode.refs).toBe(0);
   });
 });
 
@@ -160,7 +185,7 @@ describe('a raw device', () => {
     disk.failure = () => EIO;
     expect(root.sys.pread(fd, va, 512, 0).error).toBe(EIO);
     expect(lockedPages(machine)).toBe(0);
-    expect(checkUvm(machine.uvm)).toEqual([]);
+    expect(checkMachine(machine)).toEqual([]);
   });
 
   it('has a block device beside it, which is cached and mapped like a file and outlives its close', () => {

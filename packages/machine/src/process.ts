@@ -66,6 +66,8 @@ export class Process implements Caller, Context {
   limits: Limits;
   /** What it may raise them to. */
   hardLimits: Limits;
+  /** The highest RLIMIT_MEMLOCK that it has ever had: lowering the limit unlocks nothing. Bytes. */
+  mostLocked: number;
   readonly superuser: boolean;
   descriptors: Descriptors = new Descriptors();
   /** What it wants done with signals, where that is not the default action. */
@@ -122,6 +124,7 @@ export class Process implements Caller, Context {
     this.uarea = uarea;
     this.lastRun = machine.now;
     this.limits = limits;
+    this.mostLocked = limits.memlock;
     this.hardLimits = parent?.hardLimits ?? limits;
     this.superuser = superuser;
     this.parent = parent;

@@ -1,7 +1,8 @@
 import { EBUSY, EFAULT, EINVAL, ENOENT, EPERM, ESRCH } from '@uvmkit/pmap';
-import { checkUvm, MAP_ANON, MAP_PRIVATE, MAP_SHARED } from '@uvmkit/uvm-core';
+import { MAP_ANON, MAP_PRIVATE, MAP_SHARED } from '@uvmkit/uvm-core';
 import { describe, expect, it } from 'vitest';
 import { PORTS } from '../test/ports.ts';
+import { checkMachine } from './check.ts';
 import { Machine } from './machine.ts';
 import { O_RDONLY, O_RDWR } from './open-file.ts';
 import { exitCode, stopSignal, terminationSignal } from './process-calls.ts';
@@ -53,7 +54,7 @@ describe.each(PORTS)('a tracer on %s', (_, port) => {
     expect(target.load32(text + pageSize - 2)).toBe(0xcafebabe);
     expect(target.load8(data + 3 * pageSize)).toBe(0x5a);
     expect([...machine.fs.lookup('lib')!.onDisk(pageSize - 2, 4)]).toEqual([17, 17, 17, 17]);
-    expect(checkUvm(machine.uvm)).toEqual([]);
+    expect(checkMachine(machine)).toEqual([]);
   });
 });
 

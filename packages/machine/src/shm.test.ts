@@ -1,7 +1,7 @@
 import { EACCES, EEXIST, EINVAL, ENOENT } from '@uvmkit/pmap';
-import { checkUvm } from '@uvmkit/uvm-core';
 import { describe, expect, it } from 'vitest';
 import { PORTS } from '../test/ports.ts';
+import { checkMachine } from './check.ts';
 import { Machine } from './machine.ts';
 import {
   IPC_CREAT,
@@ -31,7 +31,7 @@ describe.each(PORTS)('shared memory on %s', (_, port) => {
     child.store32(a, 88);
     expect(second.load32(b)).toBe(88);
     expect(first.sys.shmctl(id, IPC_STAT).status).toMatchObject({ attached: 3, key: 7 });
-    expect(checkUvm(machine.uvm)).toEqual([]);
+    expect(checkMachine(machine)).toEqual([]);
   });
 
   it('goes with its last attachment once it is removed, and not before', () => {

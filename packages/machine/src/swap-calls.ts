@@ -2,12 +2,15 @@ import { EINVAL, ENOENT, EPERM, type Errno } from '@uvmkit/pmap';
 import {
   type Sleeping,
   SWAP_NSWAP,
+  SWAP_OFF,
+  SWAP_ON,
   SWAP_STATS,
   type SwapBackend,
   swapctl as uvmSwapctl,
   type SwapctlResult,
 } from '@uvmkit/uvm-core';
 import type { Context } from './context.ts';
+import type { File } from './file.ts';
 import type { Machine } from './machine.ts';
 import { fileSwapBackend } from './partition.ts';
 
@@ -29,28 +32,44 @@ export function* swapctl(
   const { uvm } = machine;
   if (command === SWAP_NSWAP || command === SWAP_STATS)
     return yield* uvmSwapctl(uvm, superuser, command, null, misc);
-  const backend = superuser ? backendOf(machine, path) : EPERM;
-  if (typeof backend === 'number') return { error: backend, value: -1, entries: [] };
+  const found = superuser ? find(machine, path) : EPERM;
+  if (typeof found === 'number') return { error: found, value: -1, entries: [] };
+  const { backend, file } = found;
   const result = yield* uvmSwapctl(uvm, superuser, command, backend, misc);
-  return result.error === 0 ? result : { ...result, value: -1 };
+  if (result.error !== 0) return { ...result, value: -1 };
+  if (command === SWAP_ON) {
+    machine.swapBackends.set(path, backend);
+    // Nobody may free its blocks as long as the machine swaps to it.
+    if (file !== null) {
+      machine.swapFiles.set(path, file);
+      file.vnode.refs++;
+    }
+  } else if (command === SWAP_OFF) {
+    machine.swapBackends.delete(path);
+    if (machine.swapFiles.delete(path)) {
+      file!.vnode.refs--;
+      yield* machine.reclaim();
+    }
+  }
+  return result;
 }
 
-/** The same one for the same path, so that a device is known again. */
-function backendOf(machine: Machine, path: string): SwapBackend | Errno {
-  const { uvm, swapBackends, partitions } = machine;
-  let backend = swapBackends.get(path);
-  if (backend !== undefined) return backend;
+/** Somewhere to swap to, and the file that it is, unless it is a device. */
+interface Found {
+  readonly backend: SwapBackend;
+  readonly file: File | null;
+}
+
+/** What is swapped to by that path already, or could be. */
+function find(machine: Machine, path: string): Found | Errno {
+  const { uvm, swapBackends, swapFiles, partitions } = machine;
+  const known = swapBackends.get(path);
+  if (known !== undefined) return { backend: known, file: swapFiles.get(path) ?? null };
   const partition = partitions.get(path);
-  if (partition !== undefined) backend = partition.swapBackend(uvm.pageSize);
-  else {
-    if (machine.devices.has(path)) return EINVAL;
-    const { fs, name } = machine.resolve(path);
-    const file = fs.lookup(name);
-    if (file === null) return ENOENT;
-    backend = fileSwapBackend(path, file, uvm.pageSize, machine.clock);
-    // Nobody may free its blocks as long as the machine may swap to it.
-    file.vnode.refs++;
-  }
-  swapBackends.set(path, backend);
-  return backend;
+  if (partition !== undefined) return { backend: partition.swapBackend(uvm.pageSize), file: null };
+  if (machine.devices.has(path)) return EINVAL;
+  const { fs, name } = machine.resolve(path);
+  const file = fs.lookup(name);
+  if (file === null) return ENOENT;
+  return { backend: fileSwapBackend(path, file, uvm.pageSize, machine.clock), file };
 }

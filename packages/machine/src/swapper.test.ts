@@ -1,6 +1,5 @@
 import { EIO, KernelPanic, PMAP_KERNEL } from '@uvmkit/pmap';
 import {
-  checkUvm,
   forgetfulPolicy,
   kernelRead,
   kernelWrite,
@@ -19,6 +18,7 @@ import {
 } from '@uvmkit/uvm-core';
 import { describe, expect, it, vi } from 'vitest';
 import { PORTS } from '../test/ports.ts';
+import { checkMachine } from './check.ts';
 import { Ddb } from './ddb/ddb.ts';
 import { Machine } from './machine.ts';
 import { type Process } from './process.ts';
@@ -53,7 +53,7 @@ function setup(port = I386(), wiring: WiringPolicy = wiremaxPolicy) {
   /** Uses all memory, and then some. */
   const press = () => {
     for (let i = 0; i < pages; i++) hog.store32(start + i * page, i);
-    expect(checkUvm(machine.uvm)).toEqual([]);
+    expect(checkMachine(machine)).toEqual([]);
   };
   return { machine, hog, idler, va, page, press, exp, disk, lines };
 }
@@ -89,7 +89,7 @@ describe.each(PORTS)('with memory short, %s', (_, port) => {
     expect([exp.swapins, idler.swappedOut]).toEqual([1, false]);
     expect(uareaBytes(machine, idler)).toEqual([1, 2, 3]);
     expect(machine.swapper.wiredPages).toBe(exp.wired);
-    expect(checkUvm(machine.uvm)).toEqual([]);
+    expect(checkMachine(machine)).toEqual([]);
   });
 
   it('lets the pmap of an idle map forget it all', () => {
@@ -126,11 +126,11 @@ describe.each([wirePolicy, wiremaxPolicy, targetedPolicy, forgetfulPolicy])(
       const { faults } = exp;
       uareaBytes(machine, idler, [7, 8, 9]);
       expect(exp.faults).toBe(faults);
-      expect(checkUvm(machine.uvm)).toEqual([]);
+      expect(checkMachine(machine)).toEqual([]);
       idler.sys.exit();
       hog.sys.exit();
       machine.run();
-      expect(checkUvm(machine.uvm, { idle: true })).toEqual([]);
+      expect(checkMachine(machine)).toEqual([]);
     });
   },
 );
@@ -198,7 +198,7 @@ describe('a process', () => {
     machine.run();
     expect(machine.uvm.exp.swpginuse).toBe(0);
     expect(machine.uvm.km.object.npages).toBe(0);
-    expect(checkUvm(machine.uvm, { idle: true })).toEqual([]);
+    expect(checkMachine(machine)).toEqual([]);
   });
 
   it.each(['plain access', 'plain call', 'thread'])(
