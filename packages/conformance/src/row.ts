@@ -1,4 +1,5 @@
 import type { Port, PortCapabilities } from '@uvmkit/pmap';
+import type { WiringPolicy } from '@uvmkit/uvm-core';
 import type { World } from './world.ts';
 
 /** Whose behaviour is expected, and asked of the machine. */
@@ -37,6 +38,8 @@ export interface RowText {
 /** A row about something that a machine of 2001 has. */
 export interface LiveRow extends RowText {
   readonly needs?: Needs;
+  /** What mlock(2) does on the row's machine; as the commit of 31 December 2001 has it if not given. */
+  readonly wiring?: WiringPolicy;
   /** One expectation for both profiles, or one for each. */
   readonly expected: Expectation | Expectations;
   /** Brings the row's situation about in a fresh world, acts in it, and says what it saw. */

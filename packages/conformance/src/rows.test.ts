@@ -53,7 +53,6 @@ describe('the accounts', () => {
   /** Rows that the machine cannot be asked yet, and what it lacks. */
   const waiting: Readonly<Record<string, string>> = {
     'NB-MMAP-14': 'block devices that can be mapped',
-    'NB-WIREMAX-6': 'a machine that is told its wiring policy',
   };
 
   it('have every known row once: run, not in 2001, or waiting', () => {

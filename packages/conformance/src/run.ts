@@ -57,7 +57,7 @@ export function runRow(row: Row, port: Port, profile: RowProfile, seed = 1): Row
   const reason = missingOn(row, port);
   if (reason !== null) return { ...result, verdict: 'inapplicable', reason };
 
-  const world = new World(port, profile, seed);
+  const world = new World(port, profile, seed, row.wiring);
   let outcomes: Outcomes = {};
   const findings: RowFinding[] = [];
   try {

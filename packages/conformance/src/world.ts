@@ -35,6 +35,8 @@ import {
   UVM_ADV_RANDOM,
   uvmIo,
   uvmMap,
+  type WiringPolicy,
+  wiremaxPolicy,
 } from '@uvmkit/uvm-core';
 import type { Outcome, RowProfile } from './row.ts';
 
@@ -93,8 +95,8 @@ export class World {
   readonly page: number;
   #files = 0;
 
-  constructor(port: Port, profile: RowProfile, seed: number) {
-    this.machine = new Machine({ port, memory: MEMORY, blockSize: BLOCK, seed, profile });
+  constructor(port: Port, profile: RowProfile, seed: number, wiring: WiringPolicy = wiremaxPolicy) {
+    this.machine = new Machine({ port, memory: MEMORY, blockSize: BLOCK, seed, profile, wiring });
     this.profile = profile;
     this.page = port.layout.pageSize;
     this.process = this.spawn();

@@ -1,6 +1,6 @@
 import { type Prot, type Va, VM_PROT_EXECUTE, VM_PROT_READ, VM_PROT_WRITE } from '@uvmkit/pmap';
 import { O_RDONLY, type Process } from '@uvmkit/machine';
-import { MAP_PRIVATE, MAP_SHARED } from '@uvmkit/uvm-core';
+import { MAP_PRIVATE, MAP_SHARED, wirePolicy } from '@uvmkit/uvm-core';
 import { type LiveRow, row } from '../row.ts';
 import { told, type World } from '../world.ts';
 
@@ -34,7 +34,7 @@ function traced(world: World, flags: number): Traced {
 
 const written = Uint8Array.of(W);
 
-/** The rows on what may be lost under a lock, under the policy that the commit of 31 December 2001 made the rule. */
+/** The rows on what may be lost under a lock, under the policy that the commit of 31 December 2001 made the rule, and before it. */
 export const wiremaxRows: readonly LiveRow[] = [
   row({
     id: 'NB-WIREMAX-1',
@@ -158,6 +158,20 @@ export const wiremaxRows: readonly LiveRow[] = [
       "writing with ptrace to another process' private page takes a shared lock of the file's page away",
     source: `${SOURCE}, which left this open`,
     setup: (world) => traced(world, MAP_SHARED),
+    action: (world, { locked, other, at }) => {
+      world.poke(other, at, written);
+      const munlock = world.untilPanic(() => told(world.process.sys.munlock(locked, world.page)));
+      return { munlock, 'as the pmap has it': (munlock === 'ok') === world.keepsWired };
+    },
+    expected: { munlock: ['ok', UNWIRING], 'as the pmap has it': true },
+  }),
+  row({
+    id: 'NB-WIREMAX-6',
+    sentence:
+      "before the commit writing with ptrace to another process' private page takes a private lock away too",
+    source: `${SOURCE}: what it repaired`,
+    wiring: wirePolicy,
+    setup: (world) => traced(world, MAP_PRIVATE),
     action: (world, { locked, other, at }) => {
       world.poke(other, at, written);
       const munlock = world.untilPanic(() => told(world.process.sys.munlock(locked, world.page)));

@@ -35,6 +35,8 @@ describe('a story', () => {
   it('tells how a lock is lost to a stranger, with the entries that are written, up to the panic', () => {
     const lines = story('ptrace-private', wirePolicy, i386());
     expect(lines.some(({ text }) => text.includes('keeps its mapping'))).toBe(false);
+    // What the kernel does for a process that enters is no part of it.
+    expect(lines[0]!.kind).toBe('step');
     expectInOrder(lines, [
       /^1\. locker maps the library/,
       'uvm_fault: locker at 0x40010000, r-x, simulated',

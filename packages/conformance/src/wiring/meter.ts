@@ -20,7 +20,7 @@ export interface Costs {
   readonly lockedFaults: number;
   /** Of those, the ones that brought a mapping back as it had been: it was taken away for somebody else's sake. */
   readonly bystanderFaults: number;
-  /** Faults that locking simulated. */
+  /** Faults that locking the memory of programs simulated. */
   readonly simulated: number;
   /** The most bytes of the policy's own bookkeeping (back references, ledgers). */
   readonly bytes: number;
@@ -107,8 +107,9 @@ export class Meter {
     const simulated = type >= VM_FAULT_WIRE;
     const map = [...uvm.maps].find((each) => each.id === id) ?? uvm.kernelMap;
     this.#faulting = { map, simulated };
+    if (map === uvm.kernelMap) return;
     if (simulated) this.#simulated++;
-    else if (map !== uvm.kernelMap) {
+    else {
       this.#faults++;
       if ((mapLookup(map, va)?.wiredCount ?? 0) > 0) this.#lockedFaults++;
     }

@@ -63,6 +63,7 @@ export class Narrator implements Audience {
   #machine!: Machine;
   #unwatch: () => void = () => {};
   #steps = 0;
+  #offstage = false;
   /** Processes by their maps, by their pmaps and by their ids. */
   readonly #maps: Map<number, string> = new Map();
   readonly #pmaps: Map<PmapId, string> = new Map();
@@ -78,6 +79,11 @@ export class Narrator implements Audience {
   begin(machine: Machine): void {
     this.#machine = machine;
     this.#unwatch = machine.events.watch((name, a, b, c, d, e) => this.#event(name, a, b, c, d, e));
+  }
+
+  offstage(off: boolean): void {
+    this.#flush();
+    this.#offstage = off;
   }
 
   enter(name: string, process: Process): void {
@@ -107,9 +113,13 @@ export class Narrator implements Audience {
   end(): readonly Line[] {
     this.#flush();
     const { panic } = this.#machine;
-    if (panic !== null) this.lines.push({ kind: 'event', text: panic.message });
+    if (panic !== null) this.#tell('event', panic.message);
     this.#unwatch();
     return this.lines;
+  }
+
+  #tell(kind: Line['kind'], text: string): void {
+    if (text !== '' && !this.#offstage) this.lines.push({ kind, text });
   }
 
   // Names.
@@ -158,7 +168,7 @@ export class Narrator implements Audience {
     }
     if (name === 'pmap.pageProtect' && takesAway(this.#cause)) this.#taken = a;
     const text = eventText({ name, a, b, c, d, e }, this.#told);
-    if (text !== '') this.lines.push({ kind: 'event', text });
+    this.#tell('event', text);
   }
 
   readonly #told: Told = {
@@ -174,7 +184,7 @@ export class Narrator implements Audience {
     this.#written = [];
     for (const each of written) {
       const text = this.#writtenText(each);
-      if (text !== '') this.lines.push({ kind: 'detail', text });
+      this.#tell('detail', text);
     }
   }
 
@@ -188,7 +198,7 @@ export class Narrator implements Audience {
       const [id, va] = place.split(':').map(Number) as [PmapId, Va];
       if (known.pa !== pa || !known.wired || pmap.extract(id, va) === NO_PA) continue;
       const text = `${this.#pmap(id)} keeps its mapping of ${hex(va)}: it is wired`;
-      this.lines.push({ kind: 'detail', text });
+      this.#tell('detail', text);
     }
   }
 

@@ -50,6 +50,8 @@ export const CURTAIN = 'every process ends';
 export interface Audience {
   /** The machine is there, and nothing has happened. */
   readonly begin: (machine: Machine) => void;
+  /** What happens from now on is no part of the story (true), or is again (false). */
+  readonly offstage?: (off: boolean) => void;
   /** A process enters. */
   readonly enter?: (name: string, process: Process) => void;
   /** There is a file. */
@@ -97,7 +99,10 @@ export class Stage {
 
   /** A process without a parent. */
   actor(name: string): Process {
-    return this.known(name, this.machine.spawn({ stackSize: STACK }));
+    this.#audience?.offstage?.(true);
+    const process = this.machine.spawn({ stackSize: STACK });
+    this.#audience?.offstage?.(false);
+    return this.known(name, process);
   }
 
   /** Gives a process that is there already a name. */
