@@ -2,6 +2,7 @@ import { EIO, ENOSPC } from '@uvmkit/pmap';
 import { i386 } from '@uvmkit/pmap-i386';
 import { describe, expect, it } from 'vitest';
 import { BlockMap } from './blocks.ts';
+import { checkMachine } from './check.ts';
 import { Machine, type MachineOptions } from './machine.ts';
 import { O_CREAT, O_RDONLY, O_RDWR } from './open-file.ts';
 
@@ -23,6 +24,25 @@ function readPage(machine: Machine, name: string, offset: number): Uint8Array {
 
 const numbered = (length: number): Uint8Array =>
   Uint8Array.from({ length }, (_, i) => (i * 31 + (i >> 8)) & 0xff);
+
+describe('files that have gone', () => {
+  it('leave nothing behind, though ten thousand of them were read and written', () => {
+    const machine = boot({ disk: { seek: 1000, rotation: 1000, transfer: 10 } });
+    const process = machine.spawn();
+    const { userStack } = machine.md.port.layout;
+    process.store8(userStack - 1, 1);
+    const { objects } = machine.uvm;
+    for (let i = 0; i < 10_000; i++) {
+      const { value: fd } = process.sys.open(`f${i}`, O_RDWR | O_CREAT);
+      if (i % 10 === 0) process.sys.write(fd, userStack - 1, 1);
+      process.sys.unlink(`f${i}`);
+      process.sys.close(fd);
+    }
+    // The windows of read(2) and write(2) stay.
+    expect(machine.uvm.objects.length).toBe(objects.length + 1);
+    expect(checkMachine(machine)).toEqual([]);
+  });
+});
 
 describe('FileSystem', () => {
   for (const blockSize of [512, 1024, 4096, 8192, 65_536])

@@ -82,6 +82,7 @@ export class FileSystem {
       yield* vnode.pgops.put(this.#context.uvm, vnode, 0, 0, PGO_FREE | PGO_ALLPAGES);
       vnode.size = 0;
       file.trim();
+      this.#context.uvm.disownVnode(vnode);
     }
   }
 }

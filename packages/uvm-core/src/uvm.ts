@@ -20,6 +20,7 @@ import { KernelMemory } from './km.ts';
 import { Ubc } from './ubc.ts';
 import { VmMap } from './map.ts';
 import { Swap } from './swap.ts';
+import type { Vnode } from './vnode.ts';
 import type { UvmObject } from './object.ts';
 import {
   NO_OWNER,
@@ -156,7 +157,8 @@ export class Uvm {
   exhausted = false;
   readonly #wakeup: (channel: WaitChannel) => void;
   readonly #swapOutIdle: () => void;
-  readonly #objects: (UvmObject | null)[] = [];
+  readonly #objects: Map<number, UvmObject> = new Map();
+  #nextObject = 0;
   #nextChannel: WaitChannel = -16;
   #nextMap = 0;
 
@@ -216,6 +218,12 @@ export class Uvm {
     );
     exp.freetarg = Math.max(Math.floor((exp.freemin * 4) / 3), exp.freemin + 1);
     exp.wiredmax = Math.floor(exp.npages / 3);
+  }
+
+  /** The file will not be used again: no window shows it, and it is no object any more. Its pages have gone already. */
+  disownVnode(vnode: Vnode): void {
+    this.#ubc?.flush(vnode, 0, Number.POSITIVE_INFINITY);
+    this.disownObject(vnode);
   }
 
   /** The windows through which files are read and written: made when the first is. */
@@ -415,25 +423,25 @@ export class Uvm {
 
   /** Registers an object and gives it its id. */
   adoptObject(object: UvmObject): number {
-    this.#objects.push(object);
-    return this.#objects.length - 1;
+    const id = this.#nextObject++;
+    this.#objects.set(id, object);
+    return id;
   }
 
   objectById(id: number): UvmObject {
-    const object = this.#objects[id];
-    if (object === undefined || object === null)
-      throw new KernelPanic('uvm: no such object', { id });
+    const object = this.#objects.get(id);
+    if (object === undefined) throw new KernelPanic('uvm: no such object', { id });
     return object;
   }
 
   /** An object has died. Its id is not used again. */
   disownObject(object: UvmObject): void {
-    this.#objects[object.id] = null;
+    this.#objects.delete(object.id);
   }
 
   /** Every object, for the debugger and the invariants. */
   get objects(): readonly UvmObject[] {
-    return this.#objects.filter((object) => object !== null);
+    return [...this.#objects.values()];
   }
 
   newMapId(): number {
