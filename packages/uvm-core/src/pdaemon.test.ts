@@ -210,6 +210,48 @@ describe('the page daemon', () => {
     expect(s.exp.swpginuse).toBeLessThanOrEqual(20);
   });
 
+  it('takes back no more slots than pages are wanted, and only where a scan freed nothing', () => {
+    const s = setup({ slots: 20 });
+    const va = s.proc.map({ length: 20 * PAGE });
+    for (let i = 0; i < 20; i++) s.proc.store(va + i * PAGE, i + 1);
+    s.want(62);
+    // All of it goes to swap and comes back; the slots stay with it.
+    for (let i = 0; i < 4; i++) {
+      s.scan();
+      s.kit.settle();
+    }
+    expect(s.exp.swpgonly).toBe(20);
+    s.want(8);
+    for (let i = 0; i < 20; i++) expect(s.proc.load(va + i * PAGE)).toBe(i + 1);
+    expect([s.exp.swpginuse, s.exp.swpgonly, s.exp.inactive]).toEqual([20, 0, 0]);
+    s.want(s.exp.free + 5);
+    s.scan();
+    expect(s.exp.swpginuse).toBe(15);
+    // Their only copy is in memory now, and goes to a slot when it has to.
+    s.want(62);
+    for (let i = 0; i < 4; i++) {
+      s.scan();
+      s.kit.settle();
+    }
+    for (let i = 0; i < 20; i++) expect(s.proc.load(va + i * PAGE)).toBe(i + 1);
+  });
+
+  it('gives up after sixteen dirty pages that have nowhere to go', () => {
+    const s = setup({ slots: 4 });
+    const va = s.proc.map({ length: 40 * PAGE });
+    for (let i = 0; i < 40; i++) s.proc.store(va + i * PAGE, 1);
+    s.want(62);
+    s.scan();
+    s.scan();
+    s.kit.settle();
+    expect(s.uvm.swap.full).toBe(true);
+    s.scan();
+    const { pdscans } = s.exp;
+    expect(s.exp.inactive).toBeGreaterThan(20);
+    s.scan();
+    expect(s.exp.pdscans - pdscans).toBe(16);
+  });
+
   it('lets maps without a thread of late forget their mappings', () => {
     const s = setup();
     const va = s.proc.map({ length: 10 * PAGE });
