@@ -1,5 +1,5 @@
 import { type Va, VM_PROT_NONE, VM_PROT_READ, VM_PROT_WRITE } from '@uvmkit/pmap';
-import { O_RDONLY, O_WRONLY, type Thread } from '@uvmkit/machine';
+import { O_RDONLY, O_RDWR, O_WRONLY, type Thread } from '@uvmkit/machine';
 import { MAP_ANON, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, type Sleeping } from '@uvmkit/uvm-core';
 import { bare, type Expectation, type LiveRow, type Outcome, type Outcomes, row } from '../row.ts';
 import { RW, told, type World } from '../world.ts';
@@ -257,6 +257,28 @@ export const mmapRows: readonly LiveRow[] = [
         'hint of the lowest address': 'ok',
         'hint beyond the highest address': 'ok',
       },
+    },
+  }),
+  row({
+    id: 'NB-MMAP-14',
+    sentence: 'a mapping of a block device outlives the descriptor it was made with',
+    source: `${ATF}, mmap_block (skipped there: problem reports 38889 and 46592)`,
+    setup: bare,
+    action: (world) => {
+      const { machine, process, page } = world;
+      const disk = machine.addDisk({ size: 16 * page });
+      disk.poke(page, Uint8Array.of(5));
+      machine.addPartition('/dev/sd1a', disk);
+      const fd = world.must('open', process.sys.open('/dev/sd1a', O_RDWR));
+      const va = world.must('mmap', process.sys.mmap(0, 4 * page, RW, MAP_SHARED, fd));
+      const before = process.load8(va + page);
+      process.store8(va, 6);
+      world.must('close', process.sys.close(fd));
+      return { before, after: process.load8(va + page), stored: process.load8(va) };
+    },
+    expected: {
+      'netbsd-2001': { before: 5, after: 5, stored: 6 },
+      posix: { before: 5, after: 5, stored: 6 },
     },
   }),
 ];
