@@ -36,7 +36,7 @@ export function measureScenarios(options: CostsOptions): ScenarioCosts[] {
     asked.flatMap((scenario) => {
       const meters: Meter[] = [];
       const begin = (machine: Machine): void => void meters.push(new Meter(machine));
-      const { kind } = runScenario(scenario, policy, port, { begin });
+      const { kind } = runScenario(scenario, policy, port, { audience: { begin } });
       return meters.map((meter) => ({
         scenario: scenario.id,
         policy: policy.name,

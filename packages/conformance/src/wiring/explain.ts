@@ -13,7 +13,7 @@ export interface Explanation {
 /** Acts a scenario and tells every event of it in order, from the machine's event stream. */
 export function explainScenario(scenario: Scenario, policy: WiringPolicy, port: Port): Explanation {
   const narrator = new Narrator();
-  const cell = runScenario(scenario, policy, port, narrator);
+  const cell = runScenario(scenario, policy, port, { audience: narrator });
   // A machine that cannot be built has no story.
   return { cell, lines: cell.kind === 'absent' ? [] : narrator.end() };
 }

@@ -2,7 +2,7 @@ import { alpha } from '@uvmkit/pmap-alpha';
 import { i386 } from '@uvmkit/pmap-i386';
 import { ibm4xx, oea } from '@uvmkit/pmap-powerpc';
 import { srmmu, sun4c } from '@uvmkit/pmap-sparc';
-import { wiremaxPolicy, wirePolicy } from '@uvmkit/uvm-core';
+import { forgetfulPolicy, wiremaxPolicy, wirePolicy } from '@uvmkit/uvm-core';
 import { describe, expect, it } from 'vitest';
 import { POLICY_NAMES, runScenario, scenarios, wiringPolicies } from './index.ts';
 
@@ -59,6 +59,23 @@ describe('the seven reports', () => {
     },
   );
 });
+
+describe.each(ports)(
+  'with one step in ten after which everything is forgotten, on $name',
+  (port) => {
+    it.each(scenarios)('$id ends as well as without under forgetful', (scenario) => {
+      const whole = runScenario(scenario, forgetfulPolicy, port);
+      const { findings, kind, sights } = runScenario(scenario, forgetfulPolicy, port, {
+        amnesia: 0.1,
+      });
+      expect({ kind, sights, findings }).toEqual({
+        kind: whole.kind,
+        sights: whole.sights,
+        findings: [],
+      });
+    });
+  },
+);
 
 describe('a scenario', () => {
   it('is repeated by its name', () => {

@@ -12,7 +12,7 @@ import {
   type Scenario,
 } from './scenario.ts';
 import { scenarios } from './scenarios/index.ts';
-import { type Audience, Stage } from './stage.ts';
+import { type PlayOptions, Stage } from './stage.ts';
 
 /** One scenario under one policy on one MMU. */
 export interface Cell {
@@ -58,20 +58,16 @@ export interface WiringReport {
   readonly ok: boolean;
 }
 
-/**
- * Acts a scenario on a fresh machine and judges what came of it.
- *
- * @param audience is told what happens as it happens
- */
+/** Acts a scenario on a fresh machine and judges what came of it. */
 export function runScenario(
   scenario: Scenario,
   policy: WiringPolicy,
   port: Port,
-  audience: Audience | null = null,
+  options: PlayOptions = {},
 ): Cell {
   const name = policyName(policy);
   const expected = expectedOf(scenario, name, port.name);
-  const stage = openStage(scenario, policy, port, audience);
+  const stage = openStage(scenario, policy, port, options);
   const verdict: Verdict =
     stage === null ? { kind: 'absent', words: '', findings: [] } : act(scenario, stage);
   return {
@@ -127,10 +123,10 @@ function openStage(
   { cpus = 1 }: Scenario,
   policy: WiringPolicy,
   port: Port,
-  audience: Audience | null,
+  options: PlayOptions,
 ): Stage | null {
   try {
-    return new Stage(port, policy, cpus, audience);
+    return new Stage(port, policy, cpus, options);
   } catch (error) {
     if (cpus > 1 && error instanceof RangeError) return null;
     throw error;

@@ -60,6 +60,14 @@ export interface Audience {
   readonly see?: (sight: Sight) => void;
 }
 
+/** How to act a scenario. */
+export interface PlayOptions {
+  /** Is told what happens as it happens. */
+  readonly audience?: Audience;
+  /** The chance at each step of the machine that every pmap forgets all that is not wired; see `MachineOptions`. */
+  readonly amnesia?: number;
+}
+
 /**
  * Where a scenario is acted: a machine just booted with a wiring policy, processes with names, steps in order. After each
  * step every invariant of UVM is examined; what does not hold is kept, and the play goes on.
@@ -79,7 +87,8 @@ export class Stage {
   readonly #audience: Audience | null;
 
   /** @throws RangeError if the port cannot have so many CPUs */
-  constructor(port: Port, wiring: WiringPolicy, cpus: number, audience: Audience | null = null) {
+  constructor(port: Port, wiring: WiringPolicy, cpus: number, options: PlayOptions = {}) {
+    const { audience = null, amnesia = 0 } = options;
     this.machine = new Machine({
       port,
       memory: MEMORY,
@@ -87,6 +96,7 @@ export class Stage {
       blockSize: BLOCK,
       cpus,
       wiring,
+      amnesia,
       print: (text) => this.console.push({ step: this.#step, text }),
     });
     this.#audience = audience;

@@ -89,11 +89,10 @@ export const tracerScenarios: readonly Scenario[] = [
     play(stage) {
       const library = stage.file('libc.so', 4, F);
       const daemon = stage.actor('daemon');
-      let va = 0;
       stage.step(
         'daemon maps libc.so privately, r-x, and locks everything with mlockall(2)',
         () => {
-          va = stage.map(daemon, library, 4, RX, MAP_PRIVATE);
+          stage.map(daemon, library, 4, RX, MAP_PRIVATE);
           stage.must('mlockall', daemon.sys.mlockall(MCL_CURRENT));
         },
       );
