@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { PlacementError, TraceError } from '@uvmkit/replay';
 import { Command, CommanderError } from 'commander';
 import { architectureNames } from './architectures.ts';
+import { addConformCommand } from './conform/command.ts';
 import { convertCommand, type ConvertFlags } from './convert-command.ts';
 import { addDdbCommand } from './ddb-command.ts';
 import { InputError } from './input-error.ts';
@@ -125,6 +126,7 @@ function makeProgram(io: Io, exit: (code: number) => void): Command {
     );
   addRowsCommand(program, io, exit);
   addWiringCommand(program, io, exit);
+  addConformCommand(program, io, exit);
   addDdbCommand(program, io, exit);
   return program;
 }

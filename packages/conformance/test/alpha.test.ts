@@ -3,5 +3,6 @@ import { declareConformance } from '../src/vitest.ts';
 
 declareConformance(alpha(), {
   effort: 0.1,
+  layers: ['mmu', 'pmap', 'resources'],
   scarce: { pv: alpha({ pvEntries: 12 }), asns: alpha({ maxAsn: 3 }) },
 });

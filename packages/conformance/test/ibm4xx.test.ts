@@ -1,4 +1,8 @@
 import { ibm4xx } from '@uvmkit/pmap-powerpc';
 import { declareConformance } from '../src/vitest.ts';
 
-declareConformance(ibm4xx(), { effort: 0.1, scarce: { contexts: ibm4xx({ contexts: 6 }) } });
+declareConformance(ibm4xx(), {
+  effort: 0.1,
+  layers: ['mmu', 'pmap', 'resources'],
+  scarce: { contexts: ibm4xx({ contexts: 6 }) },
+});

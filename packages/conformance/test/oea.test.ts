@@ -3,5 +3,6 @@ import { declareConformance } from '../src/vitest.ts';
 
 declareConformance(oea(), {
   effort: 0.1,
+  layers: ['mmu', 'pmap', 'resources'],
   scarce: { vsids: oea({ pmaps: 32 }), pvos: oea({ pvos: 20 }) },
 });

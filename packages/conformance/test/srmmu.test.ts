@@ -3,5 +3,6 @@ import { declareConformance } from '../src/vitest.ts';
 
 declareConformance(srmmu(), {
   effort: 0.1,
+  layers: ['mmu', 'pmap', 'resources'],
   scarce: { contexts: srmmu({ contexts: 4 }), pv: srmmu({ pvEntries: 12 }) },
 });

@@ -8,6 +8,7 @@ export {
   Breach,
 } from './case.ts';
 export { cases } from './cases/index.ts';
+export { bootProblems, portProblems } from './checks.ts';
 export { type Clause, type ClauseId, CLAUSES } from './clauses.ts';
 export { type Divergence, divergencesOf } from './divergences.ts';
 export {

@@ -11,6 +11,7 @@ import {
   type Va,
 } from '@uvmkit/pmap';
 import { Breach } from './case.ts';
+import { bootProblems, portProblems } from './checks.ts';
 
 /** What a stage may be told. */
 export interface StageOptions {
@@ -43,6 +44,27 @@ class PoisonedMachine extends BareMachine {
     super.freePage(pa);
     this.memory.bytes.fill(POISON, pa, pa + this.memory.pageSize);
   }
+}
+
+/** The port, which is no longer believed: what it is and what it boots to must look as they should. */
+function checked(port: Port, cpus: number): Port {
+  const wanted = (problems: readonly string[]): void => {
+    if (problems.length > 0)
+      throw new Breach('the port', 'what its type says', problems.join('; '));
+  };
+  wanted(portProblems(port));
+  const { name, description, layout, capabilities } = port;
+  return {
+    name,
+    description,
+    layout,
+    capabilities,
+    boot: (services) => {
+      const md = port.boot(services);
+      wanted(bootProblems(md, port, cpus));
+      return md;
+    },
+  };
 }
 
 /**
@@ -79,7 +101,12 @@ export class Stage {
       () =>
         `const machine = bootBare(port, { cpus: ${cpus}, memory: ${memory}, unmanaged: ${pageSize}, diagnostic: ${diagnostic} });`,
     );
-    this.machine = new PoisonedMachine(port, { cpus, memory, diagnostic, unmanaged: pageSize });
+    this.machine = new PoisonedMachine(checked(port, cpus), {
+      cpus,
+      memory,
+      diagnostic,
+      unmanaged: pageSize,
+    });
     this.md = this.machine.md;
     this.pmap = this.md.pmap;
     this.note(() => 'const { md } = machine;');
@@ -143,8 +170,9 @@ export class Stage {
   }
 }
 
-/** An address as TypeScript. */
+/** An address as TypeScript; what a port answers in place of one, as far as it can be told. */
 export function code(address: number): string {
+  if (!Number.isSafeInteger(address)) return JSON.stringify(address) ?? String(address);
   return address < 0 ? `${address}` : hex(address, 1);
 }
 

@@ -7,8 +7,9 @@ import { randomCases } from './random.ts';
 import { rangeCases } from './range.ts';
 import { resourceCases } from './resources.ts';
 import { systemCases } from './system.ts';
+import { uvmCases } from './uvm.ts';
 
-/** Every case about the pmap itself, in the order in which a new port is best brought up. */
+/** Every case, in the order in which a new port is best brought up. */
 export const cases: readonly KitCase[] = [
   ...systemCases,
   ...mapCases,
@@ -18,4 +19,5 @@ export const cases: readonly KitCase[] = [
   ...kernelCases,
   ...randomCases,
   ...resourceCases,
+  ...uvmCases,
 ];

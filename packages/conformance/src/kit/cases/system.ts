@@ -1,4 +1,4 @@
-import { type BootServices, KernelPanic, type MachineDependent, type Port } from '@uvmkit/pmap';
+import { KernelPanic, type Port } from '@uvmkit/pmap';
 import type { KitCase } from '../case.ts';
 import { LOOK_BITS, LOOK_LOAD } from '../model.ts';
 import { refuses } from '../refuses.ts';
@@ -8,6 +8,17 @@ import { NONE, R, RW } from './rights.ts';
 
 /** What a port does for the machine as a whole: its kernel's range, its boot, its devices, its caches. */
 export const systemCases: readonly KitCase[] = [
+  ...[1, 2].map((cpus) =>
+    modelCase(
+      {
+        id: `PMAP-PORT-00${cpus}`,
+        sentence: `the port is what its type says, and boots ${cpus === 1 ? 'one CPU' : 'two'}`,
+        clauses: [],
+        model: { cpus },
+      },
+      () => {},
+    ),
+  ),
   modelCase(
     {
       id: 'PMAP-SPACE-001',
@@ -224,19 +235,21 @@ export const systemCases: readonly KitCase[] = [
       let va = 0;
       const content = 0x21;
       // A page that the port gets at boot, mapped as soon as it has booted.
-      const early: Port = Object.create(port, {
-        boot: {
-          value: (services: BootServices): MachineDependent => {
-            const { pageSize } = port.layout;
-            const md = port.boot(services);
-            const pa = services.steal(pageSize, pageSize);
-            services.memory.write8(pa, content);
-            va = md.pmap.virtualSpace().start;
-            md.pmap.kenterPa(va, pa, RW);
-            return md;
-          },
+      const { name, description, layout, capabilities } = port;
+      const early: Port = {
+        name,
+        description,
+        layout,
+        capabilities,
+        boot: (services) => {
+          const md = port.boot(services);
+          const pa = services.steal(layout.pageSize, layout.pageSize);
+          services.memory.write8(pa, content);
+          va = md.pmap.virtualSpace().start;
+          md.pmap.kenterPa(va, pa, RW);
+          return md;
         },
-      });
+      };
       onModel(early, {}, (model) => {
         const pa = model.reach(va, R);
         const found = pa < 0 ? 'a fault' : `${model.stage.machine.memory.read8(pa)}`;

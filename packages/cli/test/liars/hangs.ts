@@ -1,0 +1,7 @@
+import { i386But } from './over.ts';
+
+export const port = i386But(() => ({
+  unwire: () => {
+    for (;;);
+  },
+}));

@@ -1,0 +1,3 @@
+import { honest } from './over.ts';
+
+export const port = honest;
