@@ -59,6 +59,8 @@ export interface IdealOptions {
 interface Pte extends Mapping {
   prot: Prot;
   wired: boolean;
+  /** Made by kenterPa. */
+  readonly kentered?: boolean;
 }
 
 const MB = 1 << 20;
@@ -289,6 +291,8 @@ export class IdealPmap implements Pmap {
   remove(pmap: PmapId, start: Va, end: Va): void {
     this.#count('remove');
     for (const va of this.#range(pmap, start, end)) {
+      if (this.table(pmap).get(va)!.kentered === true)
+        throw new KernelPanic('ideal: pmap_remove of a mapping of kenterPa', { va });
       this.#keepStale(pmap, va);
       this.table(pmap).delete(va);
     }
@@ -324,7 +328,7 @@ export class IdealPmap implements Pmap {
 
   kenterPa(va: Va, pa: Pa, prot: Prot): void {
     this.#aligned(va, pa);
-    this.table(PMAP_KERNEL).set(va, { va, pa, prot, wired: true });
+    this.table(PMAP_KERNEL).set(va, { va, pa, prot, wired: true, kentered: true });
   }
 
   kremove(va: Va, length: number): void {

@@ -7,7 +7,7 @@ import { kernelWrite } from '../kernel-copy.ts';
 import { loan, unloan } from '../loan.ts';
 import { MADV_FREE, MAP_ANON, MAP_SHARED, MS_INVALIDATE, MS_SYNC } from '../mmap.ts';
 import { MAP_INHERIT_SHARE } from '../types.ts';
-import { vnodeSetSize } from '../vnode-io.ts';
+import { vnodeRead, vnodeSetSize } from '../vnode-io.ts';
 import type { FakeFile } from '../../test/disk.ts';
 import { fileByte, Kit, PAGE, type Proc, R, RW, RWX, RX } from '../../test/kit.ts';
 import { forgetfulPolicy } from './forgetful.ts';
@@ -336,6 +336,47 @@ const SCENARIOS: readonly Scenario[] = [
     wiremax: UNWIRING,
   },
   {
+    name: 'H4: a file page that is locked privately, and may be written by now, is lent and replaced',
+    *play(stage) {
+      const { kit } = stage;
+      const { proc, va } = stage.mapped();
+      proc.mlock(va, 2 * PAGE);
+      proc.mprotect(va, 2 * PAGE, RWX);
+      const other = stage.mapped(RW, MAP_SHARED);
+      const read = () => kit.run(vnodeRead(kit.uvm, stage.file.vnode, 0, 1));
+      expect(read()).toEqual(Uint8Array.of(fileByte(0)));
+      proc.store(va + PAGE, 6);
+      const lent = stage.lend(other.proc, other.va, 'page');
+      other.proc.store(other.va, 7);
+      yield;
+      expect(read()).toEqual(Uint8Array.of(7));
+      proc.store(va, 8);
+      expect(other.proc.load(other.va)).toBe(7);
+      expect(proc.munlock(va, 2 * PAGE)).toBe(0);
+      unloan(kit.uvm, lent, 'page');
+      yield;
+    },
+    wire: 'broken: 10 40 41',
+    wiremax: 'fine',
+  },
+  {
+    name: 'H5: a transfer from a file page that is thrown away meanwhile, and touched again',
+    *play(stage) {
+      const { uvm } = stage.kit;
+      const { proc, va } = stage.mapped(R, MAP_SHARED);
+      stage.kit.run(vslock(uvm, proc.space.map, va, PAGE, R));
+      const other = stage.mapped(RW, MAP_SHARED);
+      expect(other.proc.msync(other.va, PAGE, MS_SYNC | MS_INVALIDATE)).toBe(0);
+      expect(proc.load(va)).toBe(fileByte(0));
+      vsunlock(uvm, proc.space.map, va, PAGE);
+      yield;
+      expect(stage.kit.exp.wired).toBe(0);
+    },
+    wire: NOT_WIRED,
+    wiremax: NOT_WIRED,
+    i386: UNDERFLOW,
+  },
+  {
     name: 'H5: a transfer to memory that is unmapped meanwhile',
     *play(stage) {
       const { uvm } = stage.kit;
@@ -450,8 +491,7 @@ const SCENARIOS: readonly Scenario[] = [
   {
     name: 'a process locks for reading what it shares with its child until one of them stores',
     *play(stage) {
-      const proc = stage.kit.proc();
-      const va = proc.map({ length: 2 * PAGE });
+      const { proc, va } = stage.mapped(RW);
       proc.store(va, 1);
       proc.store(va + PAGE, 1);
       const child = proc.fork();

@@ -11,7 +11,7 @@ import {
 import { NO_ANON } from '../anon.ts';
 import type { MapEntry } from '../entry.ts';
 import type { VmMap } from '../map.ts';
-import { NO_OWNER, PG_RDONLY } from '../page.ts';
+import { PG_RDONLY } from '../page.ts';
 import { UVM_ET_COPYONWRITE, UVM_ET_NEEDSCOPY, VM_FAULT_WIRE } from '../types.ts';
 import type { Uvm } from '../uvm.ts';
 import { asVnode } from '../vnode.ts';
@@ -169,15 +169,11 @@ function remap(uvm: Uvm, map: VmMap, entry: MapEntry, va: Va, to: number, ofObje
   pmap.update(map.pmap);
 }
 
-/** What the entry may do with a page that is new at its place: what a fault would enter it with. */
+/** What the entry may do with a page that is new at its place, nobody else's and not on loan: what a fault would enter it with. */
 function rightsOn(uvm: Uvm, entry: MapEntry, page: number, ofObject: boolean): Prot {
-  const { pages, anons } = uvm;
-  const anon = pages.uanon[page]!;
   const readOnly =
     (entry.etype & UVM_ET_NEEDSCOPY) !== 0 ||
     (ofObject && (entry.etype & UVM_ET_COPYONWRITE) !== 0) ||
-    (anon !== NO_OWNER && anons.ref[anon]! > 1) ||
-    pages.loanCount[page] !== 0 ||
-    (pages.flags[page]! & PG_RDONLY) !== 0;
+    (uvm.pages.flags[page]! & PG_RDONLY) !== 0;
   return entry.protection & (readOnly ? VM_PROT_ALL & ~VM_PROT_WRITE : VM_PROT_ALL);
 }
