@@ -7,6 +7,7 @@ export * from './amap-copy.ts';
 export * from './amap.ts';
 export * from './anon.ts';
 export * from './aobj.ts';
+export * from './bare.ts';
 export * from './check.ts';
 export * from './device.ts';
 export * from './entry.ts';
