@@ -7,6 +7,7 @@
 export { type Mismatch } from './findings.ts';
 export { type Images, readLackeyMaps } from './lackey-maps.ts';
 export { type LackeyOptions, readLackey } from './lackey-reader.ts';
+export type { Chunks } from './lines.ts';
 export { type Moved, PlacementError } from './placement.ts';
 export * from './records.ts';
 export {

@@ -1,6 +1,6 @@
 import { type InitialRegion, TRACE_LIMITS, TRACE_PAGE } from './records.ts';
 import { TracePlace, quote } from './trace-error.ts';
-import { latin1 } from './lines.ts';
+import { type Chunks, latin1 } from './lines.ts';
 
 /** The images of each process, in the order in which it started them. */
 export type Images = Map<number, InitialRegion[][]>;
@@ -20,10 +20,7 @@ export type Images = Map<number, InitialRegion[][]>;
  *
  * @throws TraceError if the text is too long, or a segment of a list is not as it should be
  */
-export async function readLackeyMaps(
-  source: AsyncIterable<Uint8Array>,
-  file: string,
-): Promise<Images> {
+export async function readLackeyMaps(source: Chunks, file: string): Promise<Images> {
   const place = new TracePlace(file);
   let text = '';
   for await (const chunk of source) {

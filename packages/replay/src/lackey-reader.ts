@@ -8,7 +8,7 @@ import {
 } from './lackey-call.ts';
 import type { Images } from './lackey-maps.ts';
 import { ReferenceWindow } from './lackey-window.ts';
-import { feedLines, latin1, type LineConsumer, NEWLINE } from './lines.ts';
+import { type Chunks, feedLines, latin1, type LineConsumer, NEWLINE } from './lines.ts';
 import {
   KIND_FETCH,
   KIND_LOAD,
@@ -44,7 +44,7 @@ export interface LackeyOptions {
  * @throws TraceError at the first line that fits nothing
  */
 export async function readLackey(
-  source: AsyncIterable<Uint8Array>,
+  source: Chunks,
   place: TracePlace,
   options: LackeyOptions,
   handler: TraceHandler,

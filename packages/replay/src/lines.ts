@@ -8,6 +8,9 @@ export interface LineConsumer {
 
 export const NEWLINE = 10;
 
+/** The bytes of a text, in order, however they are cut up: an array of them, or a stream. */
+export type Chunks = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+
 /**
  * Cuts chunks of bytes at line ends. Lines are handed on in place, in the chunk that they came in;
  * only one that spans chunks is copied. A last line without newline gets one.
@@ -15,7 +18,7 @@ export const NEWLINE = 10;
  * @throws TraceError if a line is longer than `TRACE_LIMITS.line`
  */
 export async function feedLines(
-  source: AsyncIterable<Uint8Array>,
+  source: Chunks,
   place: TracePlace,
   consumer: LineConsumer,
 ): Promise<void> {

@@ -1,4 +1,4 @@
-import { feedLines, latin1, type LineConsumer, NEWLINE } from './lines.ts';
+import { type Chunks, feedLines, latin1, type LineConsumer, NEWLINE } from './lines.ts';
 import {
   KIND_FETCH,
   KIND_LOAD,
@@ -43,7 +43,7 @@ for (let digit = 0; digit < 16; digit++) HEX[digit.toString(16).charCodeAt(0)] =
  * @throws TraceError at the first line that is not as it should be
  */
 export async function readVmtrace(
-  source: AsyncIterable<Uint8Array>,
+  source: Chunks,
   place: TracePlace,
   handler: TraceHandler,
 ): Promise<void> {
