@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { floorOf, projects, readJson, root, runtimeDependencies } from './workspace.ts';
 
@@ -146,4 +146,6 @@ it('every project is referred to by the root tsconfig', () => {
 it('the compiler on the path is the native one', () => {
   const version = readJson<{ version: string }>('node_modules/ts7/package.json');
   expect(version.version).toMatch(/^7\./);
+  // Several compilers are installed, and each would be called tsc; `npm rebuild ts7` puts this one back.
+  expect(realpathSync(new URL('node_modules/.bin/tsc', root))).toContain('node_modules/ts7/');
 });

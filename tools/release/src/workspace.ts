@@ -12,6 +12,8 @@ export interface Manifest {
   readonly exports?: Readonly<Record<string, string | Readonly<Record<string, string>>>>;
   readonly bin?: Readonly<Record<string, string>>;
   readonly dependencies?: Readonly<Record<string, string>>;
+  readonly peerDependencies?: Readonly<Record<string, string>>;
+  readonly peerDependenciesMeta?: Readonly<Record<string, { readonly optional?: boolean }>>;
   readonly nx: { readonly tags: readonly string[] };
 }
 
@@ -40,6 +42,14 @@ export function publishedPackages(workspace: string = root): Package[] {
       manifest: JSON.parse(readFileSync(`${workspace}${folder}/package.json`, 'utf8')) as Manifest,
     }))
     .filter(({ manifest }) => manifest.private !== true);
+}
+
+/** The libraries from outside that a package works with where they are there, and does without elsewhere. */
+export function optionalPeers({ manifest }: Package): string[] {
+  const meta = manifest.peerDependenciesMeta ?? {};
+  return Object.keys(manifest.peerDependencies ?? {}).filter(
+    (name) => meta[name]?.optional === true,
+  );
 }
 
 /** What others can import of a package. */
