@@ -7,6 +7,7 @@ import { convertCommand, type ConvertFlags } from './convert-command.ts';
 import { addDdbCommand } from './ddb-command.ts';
 import { InputError } from './input-error.ts';
 import type { Io } from './io.ts';
+import { addMemoryOptions } from './policies.ts';
 import { replayCommand, type ReplayFlags } from './replay-command.ts';
 import { addRowsCommand } from './rows-command.ts';
 import { divisors, memorySize, wholeNumber } from './values.ts';
@@ -61,8 +62,7 @@ function makeProgram(io: Io, exit: (code: number) => void): Command {
       writeErr: (text) => io.stderr.write(text),
     });
   const window = wholeNumber(WIDEST);
-  program
-    .command('replay', { isDefault: true })
+  addMemoryOptions(program.command('replay', { isDefault: true }))
     .description('replay recorded programs on UVM and check every byte that they read')
     .argument(
       '[files...]',

@@ -9,6 +9,7 @@ import {
 } from '@uvmkit/replay';
 import { portsOf } from './architectures.ts';
 import type { Io } from './io.ts';
+import { type MemoryFlags, policyOf } from './policies.ts';
 import { InputError } from './input-error.ts';
 import { type Progress, progressOn } from './progress.ts';
 import { defaultRecording, recordingAt, recordingsIn } from './recordings.ts';
@@ -16,7 +17,7 @@ import { checksFailed } from './report-rows.ts';
 import { renderReports, renderSummary } from './report-text.ts';
 
 /** `uvmkit replay`, as parsed. */
-export interface ReplayFlags {
+export interface ReplayFlags extends MemoryFlags {
   readonly arch?: string;
   readonly memory?: number;
   readonly swap?: number;
@@ -46,6 +47,7 @@ export async function replayCommand(
   const ports = portsOf(
     flags.arch ?? (files.length === 0 && flags.all === undefined ? 'all' : 'i386'),
   );
+  const wiring = policyOf(flags.policy);
   const paths = await pathsOf(files, flags);
   const reports: ReplayReport[] = [];
   const progress = progressOn(io.stderr);
@@ -62,6 +64,8 @@ export async function replayCommand(
         ...(flags.swap === undefined ? {} : { swap: flags.swap }),
         seed: flags.seed,
         faultAhead: flags.faultAhead,
+        wiring,
+        amnesia: flags.amnesia,
         countUnmapped: flags.countUnmapped,
         hazards: flags.hazards,
         clock: io.clock,

@@ -68,6 +68,16 @@ export const SECTIONS: readonly Section[] = [
     ],
   },
   {
+    title: 'Mappings',
+    rows: [
+      row('what mlock does', ({ policy }) => policy),
+      row('chance that a step forgets all', ({ amnesia }) => `${amnesia?.probability ?? 0}`),
+      row('  times, mappings forgotten', ({ amnesia }) =>
+        amnesia === null ? '-' : `${count(amnesia.strikes)}, ${count(amnesia.forgotten)}`,
+      ),
+    ],
+  },
+  {
     title: 'Faults',
     rows: [
       counts('traps', ({ faults }) => faults.traps),

@@ -11,11 +11,12 @@ import { type Command, Option } from 'commander';
 import { architectureNames, portsOf } from './architectures.ts';
 import { bareTable, tableText } from './bare-table.ts';
 import type { Io } from './io.ts';
+import { addMemoryOptions, type MemoryFlags, policyOf } from './policies.ts';
 import { isTerminal } from './terminal.ts';
 import type { Colors } from './report-text.ts';
 
 /** `uvmkit rows`, as parsed. */
-interface RowsFlags {
+interface RowsFlags extends MemoryFlags {
   readonly arch: string;
   readonly profile: RowProfile | 'both';
   readonly json: boolean;
@@ -27,8 +28,7 @@ Exit code: 0 if every row held, 1 if one did not, 2 if the command line cannot b
 
 /** Adds `uvmkit rows`. */
 export function addRowsCommand(program: Command, io: Io, exit: (code: number) => void): void {
-  program
-    .command('rows')
+  addMemoryOptions(program.command('rows'))
     .description('run the rows of behaviour that public test suites expect, on every MMU')
     .option(
       '--arch <list>',
@@ -46,8 +46,9 @@ export function addRowsCommand(program: Command, io: Io, exit: (code: number) =>
 }
 
 /** Runs the rows and reports on standard output; the exit code. */
-function rowsCommand({ arch, profile, json }: RowsFlags, io: Io): number {
+function rowsCommand({ arch, profile, json, policy, amnesia }: RowsFlags, io: Io): number {
   const ports = portsOf(arch);
+  const setting = { wiring: policyOf(policy), amnesia };
   const profiles = profile === 'both' ? ROW_PROFILES : [profile];
   const bar = isTerminal(io.stderr) ? barOn(io.stderr) : null;
   let done = 0;
@@ -55,6 +56,7 @@ function rowsCommand({ arch, profile, json }: RowsFlags, io: Io): number {
   const report = runRows({
     ports,
     profiles,
+    setting,
     progress: (_, total) => {
       bar?.setTotal(total);
       bar?.update(++done);

@@ -16,6 +16,14 @@ export function memorySize(text: string): number {
   return bytes;
 }
 
+/** A probability: 0, 1 or a decimal between them. */
+export function probability(text: string): number {
+  const value = /^(\d{1,3}(\.\d{1,15})?|\.\d{1,15})$/.test(text) ? Number(text) : NaN;
+  if (!(value <= 1))
+    throw new InvalidArgumentError('Expected a probability from 0 to 1 such as 0.1.');
+  return value;
+}
+
 /** A whole number from 0 to `most`. */
 export function wholeNumber(most: number): (text: string) => number {
   return (text) => {

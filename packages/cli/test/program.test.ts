@@ -143,6 +143,18 @@ describe('uvmkit', () => {
     expect(reports[0]!.time.real).toBe(100);
   });
 
+  test('forgets mappings as it is told to, under the wiring policy that it is told, and says so', async () => {
+    const path = await file('small.vmt.gz', gzipSync(SMALL));
+    const flags = ['--amnesia', '.5', '--policy', 'wire'];
+    const { code, out } = await uvmkit([path, ...flags, '--json']);
+    expect(code).toBe(0);
+    const [report] = JSON.parse(out) as ReplayReport[];
+    expect(report).toMatchObject({ ok: true, policy: 'wire', amnesia: { probability: 0.5 } });
+    expect(report!.amnesia!.forgotten).toBeGreaterThan(0);
+    const table = await uvmkit([path, ...flags]);
+    expect(table.out).toMatch(/what mlock does +wire\n.*forgets all +0\.5\n/);
+  });
+
   test('draws a bar and colours on a terminal', async () => {
     const { out, err } = await uvmkit([join(SHIPPED, 'locker.vmt.gz')], 200);
     expect(out).toContain('\u001b[32mall held');
@@ -265,6 +277,10 @@ describe('input that cannot be used ends with 2, one message and no trace of a s
       /option '--memory <size>' argument '.*' is invalid\. Expected a size from 1M to below 4G/,
     ),
   );
+  test('a probability of forgetting that is none', () =>
+    expectRefused(['--amnesia', '1.5'], /Expected a probability from 0 to 1 such as 0\.1/));
+  test('a wiring policy that is not there', () =>
+    expectRefused(['--policy', 'foo'], /--policy: expected one of wire, wiremax.*, found "foo"/));
   test('a seed that is no number', () =>
     expectRefused(['--seed', '-1'], /Expected a whole number from 0 to/));
   test('a file that is not there', () =>

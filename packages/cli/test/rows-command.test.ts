@@ -37,6 +37,19 @@ describe('uvmkit rows', () => {
     expect(report.results.map(({ id }) => id)).toEqual(rows.map(({ id }) => id));
   });
 
+  test('holds every row although everything is forgotten now and then', MANY, async () => {
+    const { code } = await uvmkit(
+      'rows',
+      '--arch',
+      'ibm4xx',
+      '--profile',
+      'posix',
+      '--amnesia',
+      '0.1',
+    );
+    expect(code).toBe(0);
+  });
+
   test('marks what fails, and says what was expected and found', () => {
     const row = {
       id: 'X-1',

@@ -9,6 +9,6 @@ export { type RowsOptions, type RowsReport, runRows } from './report.ts';
 export * from './row.ts';
 export { rows } from './rows/index.ts';
 export { findingText, type RowFinding, type RowResult, runRow, type Verdict } from './run.ts';
-export { type OpenedFile, SetupError, World } from './world.ts';
+export { type OpenedFile, type RowSetting, SetupError, World } from './world.ts';
 export * from './wiring/index.ts';
 export * from './kit/index.ts';

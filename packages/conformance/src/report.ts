@@ -2,6 +2,7 @@ import type { Port } from '@uvmkit/pmap';
 import { type Row, ROW_PROFILES, type RowProfile } from './row.ts';
 import { rows } from './rows/index.ts';
 import { type RowResult, runRow, type Verdict } from './run.ts';
+import type { RowSetting } from './world.ts';
 
 /** What to run. */
 export interface RowsOptions {
@@ -10,8 +11,8 @@ export interface RowsOptions {
   readonly profiles?: readonly RowProfile[];
   /** Every row if not given. */
   readonly rows?: readonly Row[];
-  /** Of every machine; 1 if not given. */
-  readonly seed?: number;
+  /** Of every machine. */
+  readonly setting?: RowSetting;
   /** Told of each result as it comes, and of how many there will be. */
   readonly progress?: (result: RowResult, total: number) => void;
 }
@@ -30,14 +31,14 @@ export interface RowsReport {
 
 /** Runs rows on every port under every profile that is asked for. */
 export function runRows(options: RowsOptions): RowsReport {
-  const { ports, profiles = ROW_PROFILES, rows: asked = rows, seed = 1 } = options;
+  const { ports, profiles = ROW_PROFILES, rows: asked = rows, setting = {} } = options;
   const results: RowResult[] = [];
   const total = asked.length * ports.length * profiles.length;
   const counts = { held: 0, failed: 0, inapplicable: 0, absent: 0 };
   for (const row of asked)
     for (const port of ports)
       for (const profile of profiles) {
-        const result = runRow(row, port, profile, seed);
+        const result = runRow(row, port, profile, setting);
         results.push(result);
         counts[result.verdict]++;
         options.progress?.(result, total);

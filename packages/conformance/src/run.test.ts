@@ -79,7 +79,9 @@ describe('a row', () => {
 
   it('is repeated by its seed', () => {
     const threads = rows.find(({ id }) => id === 'NB-MMAP-09')!;
-    expect(runRow(threads, port, 'posix', 7)).toEqual(runRow(threads, port, 'posix', 7));
+    expect(runRow(threads, port, 'posix', { seed: 7 })).toEqual(
+      runRow(threads, port, 'posix', { seed: 7 }),
+    );
   });
 });
 

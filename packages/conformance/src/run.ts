@@ -10,7 +10,7 @@ import {
   type Row,
   type RowProfile,
 } from './row.ts';
-import { World } from './world.ts';
+import { type RowSetting, World } from './world.ts';
 
 /**
  * What came of a row.
@@ -48,16 +48,23 @@ export interface RowResult {
 /**
  * Boots a machine with the profile, performs the row in it, and judges what came of it.
  *
- * @param seed of the machine; 1 if not given
+ * @param setting of the machine
  */
-export function runRow(row: Row, port: Port, profile: RowProfile, seed = 1): RowResult {
+export function runRow(
+  row: Row,
+  port: Port,
+  profile: RowProfile,
+  setting: RowSetting = {},
+): RowResult {
   const { id, sentence, source } = row;
   const result = { id, sentence, source, arch: port.name, profile, outcomes: {}, findings: [] };
   if (!isLive(row)) return { ...result, verdict: 'absent', reason: row.notIn2001 };
   const reason = missingOn(row, port);
   if (reason !== null) return { ...result, verdict: 'inapplicable', reason };
 
-  const world = new World(port, profile, seed, row.wiring);
+  // A row about another policy keeps it.
+  const { wiring = setting.wiring } = row;
+  const world = new World(port, profile, wiring === undefined ? setting : { ...setting, wiring });
   let outcomes: Outcomes = {};
   const findings: RowFinding[] = [];
   try {

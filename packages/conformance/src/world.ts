@@ -13,6 +13,7 @@ import {
   type File,
   type Limits,
   Machine,
+  type MachineOptions,
   O_RDWR,
   type Process,
   ProcessSignal,
@@ -35,8 +36,6 @@ import {
   UVM_ADV_RANDOM,
   uvmIo,
   uvmMap,
-  type WiringPolicy,
-  wiremaxPolicy,
 } from '@uvmkit/uvm-core';
 import type { Outcome, RowProfile } from './row.ts';
 
@@ -86,6 +85,9 @@ export interface OpenedFile {
   readonly fd: number;
 }
 
+/** What may be otherwise about the machine of a row, without any row telling the difference. */
+export type RowSetting = Pick<MachineOptions, 'seed' | 'wiring' | 'amnesia'>;
+
 /** What a row finds: a machine just booted, with one process that is not the superuser's. */
 export class World {
   readonly machine: Machine;
@@ -95,8 +97,8 @@ export class World {
   readonly page: number;
   #files = 0;
 
-  constructor(port: Port, profile: RowProfile, seed: number, wiring: WiringPolicy = wiremaxPolicy) {
-    this.machine = new Machine({ port, memory: MEMORY, blockSize: BLOCK, seed, profile, wiring });
+  constructor(port: Port, profile: RowProfile, setting: RowSetting = {}) {
+    this.machine = new Machine({ port, memory: MEMORY, blockSize: BLOCK, profile, ...setting });
     this.profile = profile;
     this.page = port.layout.pageSize;
     this.process = this.spawn();

@@ -12,9 +12,9 @@ const RW = VM_PROT_READ | VM_PROT_WRITE;
 const LOAD = VM_PROT_READ | ACCESS_USER;
 const { kernelMin } = flat.layout;
 
-/** A generator that answers 0.5, until it is told otherwise. */
-function sick(probability: number): BareMachine & { amnesia: Amnesia; map: PmapId } {
-  const amnesia = new Amnesia(probability, () => 0.5);
+/** A machine whose generator always draws the same. */
+function sick(probability: number, drawn = 0): BareMachine & { amnesia: Amnesia; map: PmapId } {
+  const amnesia = new Amnesia(probability, () => drawn);
   const bare = bootBare(amnesia.afflict(flat));
   const map = bare.md.pmap.create();
   bare.md.pmap.activate(map);
@@ -23,7 +23,7 @@ function sick(probability: number): BareMachine & { amnesia: Amnesia; map: PmapI
 
 describe('amnesia', () => {
   it('forgets nothing where it is not probable', () => {
-    const { md, map, amnesia, ...bare } = sick(0.5);
+    const { md, map, amnesia, ...bare } = sick(0.5, 0.5);
     const pa = bare.memory.size - PAGE;
     md.pmap.enter(map, 0x5000, pa, RW, RW);
     expect(md.mmus[0]!.translate(0x5004, LOAD)).toBe(pa + 4);
@@ -67,6 +67,16 @@ describe('amnesia', () => {
     bootBare(amnesia.afflict(flat));
     for (let step = 0; step < 1000; step++) amnesia.step();
     expect(amnesia.strikes).toBe(100);
+  });
+
+  it('strikes at one call of a pmap where it strikes at sixteen accesses', () => {
+    let drawn = 0;
+    const amnesia = new Amnesia(0.5, () => (drawn++ % 64) / 64);
+    const { md } = bootBare(amnesia.afflict(flat));
+    for (let call = 0; call < 64; call++) md.pmap.update(PMAP_KERNEL);
+    expect(amnesia.strikes).toBe(2);
+    for (let access = 0; access < 64; access++) md.mmus[0]!.translate(kernelMin, VM_PROT_READ);
+    expect(amnesia.strikes).toBe(34);
   });
 
   it.each([-0.1, 1.1, Number.NaN])('cannot strike with a probability of %d', (probability) => {

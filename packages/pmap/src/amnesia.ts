@@ -20,7 +20,7 @@ const MOST_KEPT = 8;
  * A port whose pmaps forget at random all that they may, so that whoever relies on a mapping that is not wired is
  * found out.
  *
- * A *step* is an access (before it is translated), a call of the pmap (before it is made), and whatever else the owner
+ * A *step* is an access (before it is translated), sixteen calls of the pmap (before each of them), and whatever else the owner
  * of the machine says is one. At each, with the probability given, every map forgets everything (`Pmap.forget`), the
  * kernel's too, and is updated.
  *
@@ -71,9 +71,13 @@ export class Amnesia {
     };
   }
 
-  /** Here everything may be forgotten. */
-  step(): void {
-    if (this.md !== null && this.draw() < this.probability) this.strike(this.md);
+  /**
+   * Here everything may be forgotten.
+   *
+   * @param part of a step that this is; a whole one if not given
+   */
+  step(part = 1): void {
+    if (this.md !== null && this.draw() < this.probability * part) this.strike(this.md);
   }
 
   private strike({ pmap, port }: MachineDependent): void {

@@ -4,7 +4,10 @@ import type { Errno } from './errno.ts';
 import type { Pmap, PmapServices } from './pmap.ts';
 import type { EnterFlags, Prot } from './prot.ts';
 
-/** A pmap that may have forgotten everything whenever it is called: each call is a step of {@link Amnesia}. */
+/** A fault makes about so many calls; all together they are a step. */
+const A_CALL = 1 / 16;
+
+/** A pmap that may have forgotten everything whenever it is called: each call is a part of a step of {@link Amnesia}. */
 export class AmnesiacPmap implements Pmap {
   readonly growKernel: Pmap['growKernel'];
   readonly fork: Pmap['fork'];
@@ -27,7 +30,7 @@ export class AmnesiacPmap implements Pmap {
 
   /** The pmap, after it may have forgotten everything. */
   private struck(): Pmap {
-    this.amnesia.step();
+    this.amnesia.step(A_CALL);
     return this.healthy;
   }
 

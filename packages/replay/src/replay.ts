@@ -55,6 +55,8 @@ export interface ReplayOptions {
   readonly seed?: number;
   /** Whether faults map resident neighbours; true if not given. */
   readonly faultAhead?: boolean;
+  /** How likely it is, 0 … 1, that every pmap forgets all that is not wired at a step; 0 if not given. See `MachineOptions`. */
+  readonly amnesia?: number;
   /** Count references to pages that are mapped nowhere, rather than taking them for bad input. */
   readonly countUnmapped?: boolean;
   /** Make calls that lead the kernel of 2001 into a panic of its own as they stand, rather than go round it. */
@@ -92,6 +94,7 @@ export async function replayRecording(
     port,
     seed,
     faultAhead,
+    amnesia: options.amnesia ?? 0,
     memory: options.memory ?? (DEFAULT_MEMORY / TRACE_PAGE) * placement.unit,
     disk: { size: diskSize(opened, placement) },
     ...(options.wiring === undefined ? {} : { wiring: options.wiring }),
@@ -188,6 +191,12 @@ function withProgress(recording: Recording, progress: (records: number) => void)
   };
 }
 
+function amnesiaOf({ amnesia }: Machine): ReplayReport['amnesia'] {
+  if (amnesia === null) return null;
+  const { probability, strikes, forgotten } = amnesia;
+  return { probability, strikes, forgotten };
+}
+
 interface Ended {
   readonly state: ReplayState;
   readonly replayer: Replayer;
@@ -223,6 +232,8 @@ function makeReport(ended: Ended): ReplayReport {
     swapBytes: exp.swpages * port.layout.pageSize,
     seed: ended.seed,
     faultAhead: ended.faultAhead,
+    policy: machine.uvm.wiring.name,
+    amnesia: amnesiaOf(machine),
     ok: findings.mismatchCount === 0 && ended.stopped === null,
     stopped: ended.stopped,
     work: {

@@ -15,6 +15,14 @@ export interface ReplayReport {
   readonly swapBytes: number;
   readonly seed: number;
   readonly faultAhead: boolean;
+  /** What mlock(2) did, by the policy's name. */
+  readonly policy: string;
+  /** How likely it was at a step that everything was forgotten, at how many it was, and how many mappings; null if never. */
+  readonly amnesia: {
+    readonly probability: number;
+    readonly strikes: number;
+    readonly forgotten: number;
+  } | null;
   /** Whether every check held: nothing below in `mismatches`, and the recording was replayed to its end. */
   readonly ok: boolean;
   /** What stopped the replay before its end (a panic, a killed process), or null. */

@@ -25,7 +25,7 @@ function rowCase(row: Row): KitCase {
     },
     ({ port, seed }) => {
       for (const profile of ROW_PROFILES) {
-        const { verdict, findings } = runRow(row, port, profile, seed);
+        const { verdict, findings } = runRow(row, port, profile, { seed });
         if (verdict === 'failed')
           throw new Breach(
             `the row as ${profile}`,
