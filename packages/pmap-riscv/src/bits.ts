@@ -5,8 +5,8 @@ import {
   VM_PROT_READ,
   VM_PROT_WRITE,
   type Access,
-  type Pa,
   type Prot,
+  type TreeFormat,
 } from '@uvmkit/pmap';
 
 /*
@@ -53,21 +53,11 @@ export const SSTATUS_SUM = 0x0004_0000;
 /** sstatus.MXR: what may be executed may be loaded. */
 export const SSTATUS_MXR = 0x0008_0000;
 
-/** An entry for the page or the table at `pa`, a multiple of {@link PAGE_SIZE} below 4 GB. */
-export function makePte(pa: Pa, flags: number): number {
-  return (pa >>> 2) | flags;
-}
-
-/** The physical address in an entry whose PPN has no more than 20 bits, as every one that the pmap makes. */
-export function ptePa(low: number): Pa {
-  return ((low << 2) & -PAGE_SIZE) >>> 0;
-}
-
 /**
  * The rights of a mapping. The architecture reserves W without R, so what may be stored to may be loaded. An entry
  * without rights would be a pointer, so a user's mapping that grants nothing is a page of the supervisor's.
  */
-export function pteRights(prot: Prot, user: boolean): number {
+function pteRights(prot: Prot, user: boolean): number {
   const read = (prot & (VM_PROT_READ | VM_PROT_WRITE)) === 0 ? 0 : PTE_R;
   const write = (prot & VM_PROT_WRITE) === 0 ? 0 : PTE_W;
   const rights = read | write | ((prot & VM_PROT_EXECUTE) === 0 ? 0 : PTE_X);
@@ -76,7 +66,7 @@ export function pteRights(prot: Prot, user: boolean): number {
 }
 
 /** The protection that {@link pteRights} made an entry of. */
-export function pteProt(low: number, user: boolean): Prot {
+function pteProt(low: number, user: boolean): Prot {
   if (user && (low & PTE_U) === 0) return 0;
   return (
     ((low & PTE_R) === 0 ? 0 : VM_PROT_READ) |
@@ -125,22 +115,30 @@ export function permitted(sstatus: number): Int32Array {
   ]!;
 }
 
-const NAMES: readonly (readonly [number, string])[] = [
-  [PTE_V, 'V'],
-  [PTE_R, 'R'],
-  [PTE_W, 'W'],
-  [PTE_X, 'X'],
-  [PTE_U, 'U'],
-  [PTE_G, 'G'],
-  [PTE_A, 'A'],
-  [PTE_D, 'D'],
-  [PTE_WIRED, 'WIRED'],
-  [PTE_PVLIST, 'PVLIST'],
-];
+/** The bits from 0 up. */
+const NAMES: readonly string[] = ['V', 'R', 'W', 'X', 'U', 'G', 'A', 'D', 'WIRED', 'PVLIST'];
 
-/** The names of the bits that are set, with blanks between them. */
-export function flagNames(low: number): string {
-  return NAMES.filter(([bit]) => (low & bit) !== 0)
-    .map(([, name]) => name)
-    .join(' ');
-}
+/**
+ * What the pmap has to know of an entry. PPNs have 20 bits, as memory ends below 4 GB, and the high word of an entry of
+ * 8 bytes stays 0, as its page came.
+ */
+export const ENTRY: Omit<TreeFormat, 'levels' | 'indexBits' | 'entryBytes' | 'lowest' | 'beyond'> =
+  {
+    pageShift: PAGE_SHIFT,
+    valid: PTE_V,
+    wired: PTE_WIRED,
+    listed: PTE_PVLIST,
+    referenced: PTE_A,
+    modified: PTE_D,
+    global: PTE_G,
+    rightsMask: PTE_R | PTE_W | PTE_X | PTE_U,
+    load: (memory, at) => memory.readLe32(at) | 0,
+    save: (memory, at, entry) => memory.writeLe32(at, entry),
+    isLeaf: (entry) => (entry & PTE_LEAF) !== 0,
+    target: (entry) => ((entry << 2) & -PAGE_SIZE) >>> 0,
+    pointer: (table) => (table >>> 2) | PTE_V,
+    page: (pa) => pa >>> 2,
+    rights: pteRights,
+    prot: pteProt,
+    describe: (entry) => NAMES.filter((_, bit) => ((entry >>> bit) & 1) !== 0).join(' '),
+  };

@@ -1,4 +1,4 @@
-import type { EventStream, Va } from '@uvmkit/pmap';
+import type { EventStream, TreeCpus, Va } from '@uvmkit/pmap';
 import { PAGE_SIZE } from './bits.ts';
 import type { RiscvMmu } from './mmu.ts';
 import type { Space } from './space.ts';
@@ -14,7 +14,7 @@ const ASID_KERNEL = 0;
  * generation is over. So a map that is not active somewhere is made to forget what is cached there by taking
  * its ASID away, and only CPUs that run it are interrupted (an SBI remote fence, which the caller waits for).
  */
-export class Cpus {
+export class Cpus implements TreeCpus<Space> {
   /** The CPU on which pmap calls are being made. */
   current = 0;
   readonly mmus: readonly RiscvMmu[];
@@ -42,7 +42,7 @@ export class Cpus {
   activate(space: Space): void {
     const mmu = this.mmus[this.current]!;
     const current = space.generation[mmu.cpu] === this.generation[mmu.cpu];
-    if (!space.kernel && !current) this.allocateAsid(mmu, space);
+    if (space !== this.kernel && !current) this.allocateAsid(mmu, space);
     this.load(mmu, space);
   }
 
@@ -56,22 +56,16 @@ export class Cpus {
     return kernel ? this.kernel : this.loaded[cpu]!;
   }
 
-  /** Makes CPUs that still walk the tables of a map walk the kernel's. */
   unload(space: Space): void {
     for (const mmu of this.mmus) if (this.loaded[mmu.cpu] === space) this.load(mmu, this.kernel);
   }
 
-  /**
-   * No CPU uses what it has cached of a map any more.
-   *
-   * @param va the page whose leaf changed; null if a table was taken out
-   */
   invalidate(space: Space, va: Va | null): void {
     for (const mmu of this.mmus) {
       const active = this.loaded[mmu.cpu] === space;
-      if (space.kernel || active) {
+      if (space === this.kernel || active) {
         // The kernel's leaves are global, whatever ASID they were cached under.
-        mmu.sfenceVma(va, space.kernel ? null : space.asid[mmu.cpu]!);
+        mmu.sfenceVma(va, space === this.kernel ? null : space.asid[mmu.cpu]!);
         if (mmu.cpu !== this.current && this.events.watched)
           this.events.emit('tlb.shootdown', this.current, mmu.cpu, va ?? 0);
       } else space.generation[mmu.cpu] = 0;

@@ -3,16 +3,17 @@
  */
 export * from './bits.ts';
 export type { Format } from './format.ts';
-export {
-  BARE,
-  INSTRUCTION_ACCESS_FAULT,
-  INSTRUCTION_PAGE_FAULT,
-  LOAD_ACCESS_FAULT,
-  LOAD_PAGE_FAULT,
-  STORE_ACCESS_FAULT,
-  STORE_PAGE_FAULT,
-  type RiscvMmuOptions,
-} from './mmu.ts';
+export * from './mmu.ts';
+export { RiscvPmap } from './pmap.ts';
+export { RiscvMachine } from './machine.ts';
 export type { RiscvOptions } from './options.ts';
-export { SV32, sv32, SV32_LAYOUT, Sv32Machine, Sv32Mmu, Sv32Pmap } from './sv32/index.ts';
-export { SV39, sv39, SV39_LAYOUT, Sv39Machine, Sv39Mmu, Sv39Pmap } from './sv39/index.ts';
+export { Sv32Mmu } from './sv32/mmu.ts';
+export { Sv32Pmap } from './sv32/pmap.ts';
+export { sv32 } from './sv32/port.ts';
+export { SV32 } from './sv32/pte.ts';
+export { SV32_LAYOUT } from './sv32/vmparam.ts';
+export { Sv39Mmu } from './sv39/mmu.ts';
+export { Sv39Pmap } from './sv39/pmap.ts';
+export { sv39 } from './sv39/port.ts';
+export { SV39 } from './sv39/pte.ts';
+export { SV39_LAYOUT } from './sv39/vmparam.ts';

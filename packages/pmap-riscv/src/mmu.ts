@@ -11,31 +11,18 @@ import {
   VM_PROT_READ,
   VM_PROT_WRITE,
   type Access,
+  type BootServices,
   type EventStream,
   type Mmu,
   type MmuStats,
   type Pa,
   type PhysicalMemory,
+  type Prot,
   type TranslationFront,
   type Va,
   type WideTranslationFront,
 } from '@uvmkit/pmap';
-import {
-  PAGE_SIZE,
-  permitted,
-  PTE_A,
-  PTE_D,
-  PTE_FLAGS,
-  PTE_G,
-  PTE_LEAF,
-  PTE_R,
-  PTE_U,
-  PTE_V,
-  PTE_W,
-  SSTATUS_MXR,
-  SSTATUS_SPP,
-  SSTATUS_SUM,
-} from './bits.ts';
+import * as bits from './bits.ts';
 import type { Format } from './format.ts';
 
 /** satp.MODE: no translation. */
@@ -48,19 +35,23 @@ export const STORE_ACCESS_FAULT = 7;
 export const INSTRUCTION_PAGE_FAULT = 12;
 export const LOAD_PAGE_FAULT = 13;
 export const STORE_PAGE_FAULT = 15;
-const CAUSES: ReadonlyMap<number, string> = new Map([
-  [INSTRUCTION_ACCESS_FAULT, 'instruction access fault'],
-  [LOAD_ACCESS_FAULT, 'load access fault'],
-  [STORE_ACCESS_FAULT, 'store/AMO access fault'],
-  [INSTRUCTION_PAGE_FAULT, 'instruction page fault'],
-  [LOAD_PAGE_FAULT, 'load page fault'],
-  [STORE_PAGE_FAULT, 'store/AMO page fault'],
+/** The right that was missing, and the manual's words, by cause. */
+export const CAUSES: ReadonlyMap<number, readonly [Prot, string]> = new Map([
+  [INSTRUCTION_ACCESS_FAULT, [VM_PROT_EXECUTE, 'instruction access fault']],
+  [LOAD_ACCESS_FAULT, [VM_PROT_READ, 'load access fault']],
+  [STORE_ACCESS_FAULT, [VM_PROT_WRITE, 'store/AMO access fault']],
+  [INSTRUCTION_PAGE_FAULT, [VM_PROT_EXECUTE, 'instruction page fault']],
+  [LOAD_PAGE_FAULT, [VM_PROT_READ, 'load page fault']],
+  [STORE_PAGE_FAULT, [VM_PROT_WRITE, 'store/AMO page fault']],
 ]);
 
 /** The high word of an Sv39 entry: bits 63:54 are N, PBMT and reserved, and none of them is implemented here. */
 const HIGH_RESERVED = 0x0040_0000;
 /** Bits that a pointer to a table must not have set. */
-const POINTER_RESERVED = PTE_U | PTE_A | PTE_D;
+const POINTER_RESERVED = bits.PTE_U | bits.PTE_A | bits.PTE_D;
+
+/** What a hart is connected to. */
+export type Bus = Pick<BootServices, 'memory' | 'events'>;
 
 /** What is implementation-defined about a hart's MMU. */
 export interface RiscvMmuOptions {
@@ -101,8 +92,8 @@ export abstract class RiscvMmu implements Mmu {
   /** TLBs by level: 4 KB pages, and what a leaf at each level above maps. */
   private readonly tlbs: readonly Tlb[];
   /** Pointers to tables of level 0. */
-  private readonly pointers: Tlb = new Tlb(1, 8, PTE_G);
-  private permitted: Int32Array = permitted(0);
+  private readonly pointers: Tlb = new Tlb(1, 8, bits.PTE_G);
+  private permitted: Int32Array = bits.permitted(0);
   private status = 0;
   private mode = BARE;
   private asid = 0;
@@ -110,13 +101,7 @@ export abstract class RiscvMmu implements Mmu {
   private faulted: Access = 0;
 
   /** @throws RangeError if an option is out of its range */
-  constructor(
-    format: Format,
-    cpu: number,
-    memory: PhysicalMemory,
-    events: EventStream,
-    options: RiscvMmuOptions,
-  ) {
+  constructor(format: Format, cpu: number, bus: Bus, options: RiscvMmuOptions) {
     const { asidBits = format.asidBits, tlbEntries = 64 } = options;
     if (!Number.isInteger(asidBits) || asidBits < 0 || asidBits > format.asidBits)
       throw new RangeError(
@@ -126,12 +111,12 @@ export abstract class RiscvMmu implements Mmu {
       throw new RangeError(`TLB entries must be a power of two from 4, given ${tlbEntries}`);
     this.format = format;
     this.cpu = cpu;
-    this.memory = memory;
-    this.events = events;
+    this.memory = bus.memory;
+    this.events = bus.events;
     this.asidBits = asidBits;
     this.hardware = (options.accessedDirty ?? 'hardware') === 'hardware';
     this.tlbs = Array.from({ length: format.levels }, (_, level) =>
-      level === 0 ? new Tlb(tlbEntries / 4, 4, PTE_G) : new Tlb(1, 8, PTE_G),
+      level === 0 ? new Tlb(tlbEntries / 4, 4, bits.PTE_G) : new Tlb(1, 8, bits.PTE_G),
     );
   }
 
@@ -147,9 +132,10 @@ export abstract class RiscvMmu implements Mmu {
   protected lookup(va: Va, access: Access): Pa {
     this.counts.lookups += this.front.takeHits() + 1;
     const { format } = this;
-    if (this.mode === BARE) return this.reach(va, access, va);
+    if (this.mode === BARE)
+      return va >= 0 && va < this.memory.size ? va : this.accessFault(va, access);
     if (va < format.lowest || va >= format.beyond) return this.pageFault(va, access, 0);
-    const vpn = Math.floor(va / PAGE_SIZE) | 0;
+    const vpn = Math.floor(va / bits.PAGE_SIZE) | 0;
     for (let level = 0; level < format.levels; level++) {
       const tlb = this.tlbs[level]!;
       const entry = tlb.lookup(vpn >> (level * format.indexBits), this.asid);
@@ -161,7 +147,8 @@ export abstract class RiscvMmu implements Mmu {
           ? this.front.remember(va, access, pa)
           : this.accessFault(va, access);
       }
-      if (!this.allows(flags | PTE_A | PTE_D, access)) return this.pageFault(va, access, flags);
+      if (!this.allows(flags | bits.PTE_A | bits.PTE_D, access))
+        return this.pageFault(va, access, flags);
       break;
     }
     this.counts.misses++;
@@ -181,12 +168,12 @@ export abstract class RiscvMmu implements Mmu {
     const { memory, format } = this;
     const { indexBits, entryBytes } = format;
     let level = format.levels - 1;
-    let table: Pa = this.ppn * PAGE_SIZE;
+    let table: Pa = this.ppn * bits.PAGE_SIZE;
     let global = 0;
     const pointer = this.pointers.lookup(vpn >> indexBits, this.asid);
     if (pointer !== TLB_MISS) {
       level = 0;
-      table = this.pointers.frame[pointer]! * PAGE_SIZE;
+      table = this.pointers.frame[pointer]! * bits.PAGE_SIZE;
       global = this.pointers.bits[pointer]!;
     }
     for (; ; level--) {
@@ -195,13 +182,14 @@ export abstract class RiscvMmu implements Mmu {
       if (at + entryBytes > memory.size) return this.accessFault(va, access);
       const low = memory.readLe32(at) | 0;
       const high = entryBytes === 4 ? 0 : memory.readLe32(at + 4);
-      const reserved = (low & (PTE_R | PTE_W)) === PTE_W || high >= HIGH_RESERVED;
-      if ((low & PTE_V) === 0 || reserved) return this.pageFault(va, access, 0);
+      const reserved = (low & (bits.PTE_R | bits.PTE_W)) === bits.PTE_W || high >= HIGH_RESERVED;
+      if ((low & bits.PTE_V) === 0 || reserved) return this.pageFault(va, access, 0);
       const ppn = high * 0x40_0000 + (low >>> 10);
-      global |= low & PTE_G;
-      if ((low & PTE_LEAF) !== 0) return this.leaf(va, vpn, access, at, low | global, ppn, level);
+      global |= low & bits.PTE_G;
+      if ((low & bits.PTE_LEAF) !== 0)
+        return this.leaf(va, vpn, access, at, low | global, ppn, level);
       if (level === 0 || (low & POINTER_RESERVED) !== 0) return this.pageFault(va, access, 0);
-      table = ppn * PAGE_SIZE;
+      table = ppn * bits.PAGE_SIZE;
       if (level === 1 && table < memory.size)
         this.pointers.insert(vpn >> indexBits, this.asid, ppn, global);
     }
@@ -217,15 +205,16 @@ export abstract class RiscvMmu implements Mmu {
     ppn: number,
     level: number,
   ): Pa {
-    const flags = low & PTE_FLAGS;
+    const flags = low & bits.PTE_FLAGS;
     const span = (1 << (level * this.format.indexBits)) - 1;
-    if (!this.allows(flags | PTE_A | PTE_D, access)) return this.pageFault(va, access, flags);
+    if (!this.allows(flags | bits.PTE_A | bits.PTE_D, access))
+      return this.pageFault(va, access, flags);
     if ((ppn & span) !== 0) return this.pageFault(va, access, 0);
     let used = flags;
     if (!this.allows(flags, access)) {
       if (!this.hardware) return this.pageFault(va, access, flags);
-      used |= (access & VM_PROT_WRITE) === 0 ? PTE_A : PTE_A | PTE_D;
-      this.memory.writeLe32(at, this.memory.readLe32(at) | (used & (PTE_A | PTE_D)));
+      used |= (access & VM_PROT_WRITE) === 0 ? bits.PTE_A : bits.PTE_A | bits.PTE_D;
+      this.memory.writeLe32(at, this.memory.readLe32(at) | (used & (bits.PTE_A | bits.PTE_D)));
     }
     const pa = this.within(ppn, level, vpn, va);
     if (pa >= this.memory.size) return this.accessFault(va, access);
@@ -237,12 +226,7 @@ export abstract class RiscvMmu implements Mmu {
   /** The physical address of `va` in what a leaf at `level` maps. */
   private within(ppn: number, level: number, vpn: number, va: Va): Pa {
     const span = (1 << (level * this.format.indexBits)) - 1;
-    return (ppn + (vpn & span)) * PAGE_SIZE + (va & (PAGE_SIZE - 1));
-  }
-
-  /** An access that is not translated. */
-  private reach(va: Va, access: Access, pa: Pa): Pa {
-    return pa >= 0 && pa < this.memory.size ? pa : this.accessFault(va, access);
+    return (ppn + (vpn & span)) * bits.PAGE_SIZE + (va & (bits.PAGE_SIZE - 1));
   }
 
   private accessFault(va: Va, access: Access): Pa {
@@ -265,7 +249,7 @@ export abstract class RiscvMmu implements Mmu {
     this.scause = cause;
     this.stval = va;
     const user = (access & ACCESS_USER) !== 0;
-    this.status = user ? this.status & ~SSTATUS_SPP : this.status | SSTATUS_SPP;
+    this.status = user ? this.status & ~bits.SSTATUS_SPP : this.status | bits.SSTATUS_SPP;
     this.faulted = access;
     return FAULT;
   }
@@ -281,8 +265,8 @@ export abstract class RiscvMmu implements Mmu {
   }
 
   set sstatus(value: number) {
-    this.status = value & (SSTATUS_SPP | SSTATUS_SUM | SSTATUS_MXR);
-    this.permitted = permitted(value);
+    this.status = value & (bits.SSTATUS_SPP | bits.SSTATUS_SUM | bits.SSTATUS_MXR);
+    this.permitted = bits.permitted(value);
     this.front.invalidate();
   }
 
@@ -321,7 +305,7 @@ export abstract class RiscvMmu implements Mmu {
     }
     if (va < this.format.lowest || va >= this.format.beyond) return;
     this.counts.pageFlushes++;
-    const vpn = Math.floor(va / PAGE_SIZE) | 0;
+    const vpn = Math.floor(va / bits.PAGE_SIZE) | 0;
     for (let level = 0; level < this.tlbs.length; level++)
       this.fencePage(this.tlbs[level]!, vpn >> (level * this.format.indexBits), context);
     this.front.invalidate();
@@ -343,7 +327,7 @@ export abstract class RiscvMmu implements Mmu {
     const set = (vpn & (tlb.sets - 1)) * tlb.ways;
     for (let entry = set; entry < set + tlb.ways; entry++) {
       if (tlb.vpn[entry] !== vpn) continue;
-      if (context < 0 || (tlb.context[entry] === context && (tlb.bits[entry]! & PTE_G) === 0))
+      if (context < 0 || (tlb.context[entry] === context && (tlb.bits[entry]! & bits.PTE_G) === 0))
         tlb.drop(entry);
     }
   }
@@ -364,8 +348,8 @@ export abstract class RiscvMmu implements Mmu {
   }
 
   describeFault(): string {
-    const mode = (this.status & SSTATUS_SPP) === 0 ? 'user' : 'supervisor';
+    const mode = (this.status & bits.SSTATUS_SPP) === 0 ? 'user' : 'supervisor';
     const digits = this.format.entryBytes * 2;
-    return `scause ${this.scause} (${CAUSES.get(this.scause) ?? 'none'}), ${mode}, stval ${hex(this.stval, digits)}`;
+    return `scause ${this.scause} (${CAUSES.get(this.scause)?.[1] ?? 'none'}), ${mode}, stval ${hex(this.stval, digits)}`;
   }
 }

@@ -1,16 +1,12 @@
-import { PMAP_KERNEL, type Pa, type PhysicalMap, type PmapId } from '@uvmkit/pmap';
+import type { Pa, PmapId, TreeMap } from '@uvmkit/pmap';
 
 /** One physical map. What is per CPU is indexed by CPU number. */
-export class Space implements PhysicalMap {
+export class Space implements TreeMap {
   readonly id: PmapId;
-  /** Physical address of the root table. */
   readonly root: Pa;
   references = 1;
-  /** Leaves, those of the kernel's direct map left out. */
   resident = 0;
-  /** Leaves with WIRED. */
   wired = 0;
-  /** Tables of its own, the root included. */
   tables = 1;
   /** Its ASID, which means something while the generation is the CPU's. */
   readonly asid: Int32Array;
@@ -22,9 +18,5 @@ export class Space implements PhysicalMap {
     this.root = root;
     this.asid = new Int32Array(cpus);
     this.generation = new Float64Array(cpus);
-  }
-
-  get kernel(): boolean {
-    return this.id === PMAP_KERNEL;
   }
 }

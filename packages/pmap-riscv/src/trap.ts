@@ -4,23 +4,12 @@ import {
   TRAP_SETTLED,
   VM_FAULT_INVALID,
   VM_FAULT_PROTECT,
-  VM_PROT_EXECUTE,
-  VM_PROT_READ,
-  VM_PROT_WRITE,
   type Fault,
   type Layout,
   type TrapOutcome,
 } from '@uvmkit/pmap';
 import { PTE_FLAGS, PTE_G, SSTATUS_SPP } from './bits.ts';
-import {
-  INSTRUCTION_ACCESS_FAULT,
-  INSTRUCTION_PAGE_FAULT,
-  LOAD_ACCESS_FAULT,
-  LOAD_PAGE_FAULT,
-  type RiscvMmu,
-  STORE_ACCESS_FAULT,
-  STORE_PAGE_FAULT,
-} from './mmu.ts';
+import { CAUSES, INSTRUCTION_PAGE_FAULT, type RiscvMmu } from './mmu.ts';
 import type { RiscvPmap } from './pmap.ts';
 
 /** Every right that a user's leaf can have. */
@@ -45,32 +34,18 @@ export function decodeFault(
   fault: Fault,
 ): TrapOutcome {
   const { scause, stval: va } = mmu;
+  const cause = CAUSES.get(scause);
+  if (cause === undefined) throw new RangeError(`scause ${scause} is no fault of the MMU's`);
   const supervisor = (mmu.sstatus & SSTATUS_SPP) !== 0;
   const kernel = va >= layout.kernelMin && va < layout.kernelMax;
   const user = va >= layout.userMin && va < layout.userMax;
   const mapped = (kernel || user) && pmap.isMapped(kernel, mmu.cpu, va);
   fault.va = va;
-  fault.access = accessOf(scause);
+  fault.access = cause[0];
   fault.type = mapped ? VM_FAULT_PROTECT : VM_FAULT_INVALID;
   fault.kernel = !user;
   if (scause < INSTRUCTION_PAGE_FAULT) return TRAP_BAD_ADDRESS;
   if (mapped && pmap.settle(kernel, mmu)) return TRAP_SETTLED;
   const reachable = kernel ? supervisor : user && mmu.permits(USER_LEAF);
   return reachable ? TRAP_FAULT : TRAP_BAD_ADDRESS;
-}
-
-function accessOf(scause: number): number {
-  switch (scause) {
-    case INSTRUCTION_ACCESS_FAULT:
-    case INSTRUCTION_PAGE_FAULT:
-      return VM_PROT_EXECUTE;
-    case LOAD_ACCESS_FAULT:
-    case LOAD_PAGE_FAULT:
-      return VM_PROT_READ;
-    case STORE_ACCESS_FAULT:
-    case STORE_PAGE_FAULT:
-      return VM_PROT_WRITE;
-    default:
-      throw new RangeError(`scause ${scause} is no fault of the MMU's`);
-  }
 }

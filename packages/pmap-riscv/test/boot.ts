@@ -10,9 +10,8 @@ import {
   type BareOptions,
   type Va,
 } from '@uvmkit/pmap';
-import type { RiscvOptions } from '../src/index.ts';
-import { sv32, Sv32Machine } from '../src/sv32/index.ts';
-import { sv39, Sv39Machine } from '../src/sv39/index.ts';
+import { RiscvMachine, sv32, sv39, type RiscvOptions } from '../src/index.ts';
+import type { RiscvMmu, RiscvPmap } from '../src/index.ts';
 import type { Name } from './rig.ts';
 
 export const PORTS = { sv32, sv39 };
@@ -22,8 +21,8 @@ export const STORE: Access = VM_PROT_WRITE | ACCESS_USER;
 
 export interface Booted {
   readonly bare: BareMachine;
-  readonly md: Sv32Machine | Sv39Machine;
-  readonly pmap: Sv32Machine['pmap'] | Sv39Machine['pmap'];
+  readonly md: RiscvMachine<RiscvMmu, RiscvPmap>;
+  readonly pmap: RiscvPmap;
   /** The access by the current CPU, with what the pmap settles: a physical address or FAULT. */
   readonly access: (va: Va, how: Access) => number;
 }
@@ -35,8 +34,7 @@ export function boot(
 ): Booted {
   const bare = bootBare(PORTS[name](options), bareOptions);
   const { md } = bare;
-  if (!(md instanceof Sv32Machine) && !(md instanceof Sv39Machine))
-    throw new TypeError('not a RISC-V machine');
+  if (!(md instanceof RiscvMachine)) throw new TypeError('not a RISC-V machine');
   const access = (va: Va, how: Access): number => {
     for (;;) {
       const pa = md.mmus[md.currentCpu]!.translate(va, how);

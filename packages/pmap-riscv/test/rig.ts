@@ -10,9 +10,7 @@ import {
   type Access,
 } from '@uvmkit/pmap';
 import type { RiscvMmu, RiscvMmuOptions } from '../src/mmu.ts';
-import { SSTATUS_MXR, SSTATUS_SUM } from '../src/index.ts';
-import { Sv32Mmu } from '../src/sv32/index.ts';
-import { Sv39Mmu } from '../src/sv39/index.ts';
+import { SSTATUS_MXR, SSTATUS_SUM, Sv32Mmu, Sv39Mmu } from '../src/index.ts';
 
 /** Where the images have their root: page number 0x10. */
 export const ROOT = 0x10;
@@ -51,7 +49,7 @@ export function rig(
   memory = new WatchedMemory(MEMORY, 4096),
 ): Rig {
   const events = new EventStream();
-  const mmu = new MAKE[name].mmu(0, memory, events, options);
+  const mmu = new MAKE[name].mmu(0, { memory, events }, options);
   for (const [at, low, high] of image) {
     memory.writeLe32(at, low);
     if (high !== undefined) memory.writeLe32(at + 4, high);

@@ -19,4 +19,6 @@ export * from './port.ts';
 export * from './prot.ts';
 export * from './pv.ts';
 export * from './tlb.ts';
+export * from './tree-pmap.ts';
+export * from './tree-tables.ts';
 export * from './bare.ts';

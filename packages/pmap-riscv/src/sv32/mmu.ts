@@ -1,13 +1,5 @@
-import {
-  TranslationFront,
-  FRONT_MISS,
-  type Access,
-  type EventStream,
-  type Pa,
-  type PhysicalMemory,
-  type Va,
-} from '@uvmkit/pmap';
-import { RiscvMmu, type RiscvMmuOptions } from '../mmu.ts';
+import { TranslationFront, FRONT_MISS, type Access, type Pa, type Va } from '@uvmkit/pmap';
+import { RiscvMmu, type Bus, type RiscvMmuOptions } from '../mmu.ts';
 import { SV32 } from './pte.ts';
 
 /** A hart's MMU in Sv32: the walk and the TLBs are `RiscvMmu`'s, over this format. */
@@ -15,13 +7,8 @@ export class Sv32Mmu extends RiscvMmu {
   protected override readonly front: TranslationFront = new TranslationFront();
 
   /** The state after a reset: no translation. */
-  constructor(
-    cpu: number,
-    memory: PhysicalMemory,
-    events: EventStream,
-    options: RiscvMmuOptions = {},
-  ) {
-    super(SV32, cpu, memory, events, options);
+  constructor(cpu: number, bus: Bus, options: RiscvMmuOptions = {}) {
+    super(SV32, cpu, bus, options);
   }
 
   override translate(va: Va, access: Access): Pa {

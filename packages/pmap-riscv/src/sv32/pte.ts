@@ -1,3 +1,4 @@
+import { ENTRY } from '../bits.ts';
 import type { Format } from '../format.ts';
 
 /**
@@ -5,6 +6,7 @@ import type { Format } from '../format.ts';
  * addresses of 34 bits.
  */
 export const SV32: Format = {
+  ...ENTRY,
   name: 'sv32',
   mode: 1,
   levels: 2,

@@ -1,5 +1,5 @@
 import type { Layout, Va } from '@uvmkit/pmap';
-import { COMMON_LAYOUT } from '../machine.ts';
+import { PAGE_SIZE } from '../bits.ts';
 
 /*
  *     0x00000000 ┌──────────────────┐ slots 0 … 767
@@ -15,11 +15,15 @@ import { COMMON_LAYOUT } from '../machine.ts';
 export const DIRECT_BASE: Va = 0xe000_0000;
 
 export const SV32_LAYOUT: Layout = {
-  ...COMMON_LAYOUT,
+  pageSize: PAGE_SIZE,
+  littleEndian: true,
   pointerSize: 4,
+  userMin: 0,
   userMax: 0xc000_0000,
   userStack: 0xc000_0000,
+  userHoles: [],
   kernelMin: 0xc000_0000,
   kernelMax: DIRECT_BASE,
   maxDataSize: 1 << 30,
+  maxStackSize: 32 << 20,
 };

@@ -1,13 +1,5 @@
-import {
-  WideTranslationFront,
-  FRONT_MISS,
-  type Access,
-  type EventStream,
-  type Pa,
-  type PhysicalMemory,
-  type Va,
-} from '@uvmkit/pmap';
-import { RiscvMmu, type RiscvMmuOptions } from '../mmu.ts';
+import { WideTranslationFront, FRONT_MISS, type Access, type Pa, type Va } from '@uvmkit/pmap';
+import { RiscvMmu, type Bus, type RiscvMmuOptions } from '../mmu.ts';
 import { SV39 } from './pte.ts';
 
 /** A hart's MMU in Sv39: the walk and the TLBs are `RiscvMmu`'s, over this format. */
@@ -15,13 +7,8 @@ export class Sv39Mmu extends RiscvMmu {
   protected override readonly front: WideTranslationFront = new WideTranslationFront();
 
   /** The state after a reset: no translation. */
-  constructor(
-    cpu: number,
-    memory: PhysicalMemory,
-    events: EventStream,
-    options: RiscvMmuOptions = {},
-  ) {
-    super(SV39, cpu, memory, events, options);
+  constructor(cpu: number, bus: Bus, options: RiscvMmuOptions = {}) {
+    super(SV39, cpu, bus, options);
   }
 
   override translate(va: Va, access: Access): Pa {

@@ -1,3 +1,4 @@
+import { ENTRY } from '../bits.ts';
 import type { Format } from '../format.ts';
 
 /**
@@ -10,6 +11,7 @@ import type { Format } from '../format.ts';
  * N and PBMT are of extensions that are not here, so they are reserved too.
  */
 export const SV39: Format = {
+  ...ENTRY,
   name: 'sv39',
   mode: 8,
   levels: 3,

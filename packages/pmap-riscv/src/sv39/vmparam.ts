@@ -1,5 +1,5 @@
 import type { Layout, Va } from '@uvmkit/pmap';
-import { COMMON_LAYOUT } from '../machine.ts';
+import { PAGE_SIZE } from '../bits.ts';
 
 /*
  * Addresses are the 64-bit register's, whose bits 63:39 must repeat bit 38: signed numbers.
@@ -13,11 +13,15 @@ import { COMMON_LAYOUT } from '../machine.ts';
 export const DIRECT_BASE: Va = -(2 ** 37);
 
 export const SV39_LAYOUT: Layout = {
-  ...COMMON_LAYOUT,
+  pageSize: PAGE_SIZE,
+  littleEndian: true,
   pointerSize: 8,
+  userMin: 0,
   userMax: 2 ** 38,
   userStack: 2 ** 38,
+  userHoles: [],
   kernelMin: -(2 ** 38),
   kernelMax: -(2 ** 38) + 2 ** 36,
   maxDataSize: 1 << 30,
+  maxStackSize: 32 << 20,
 };
