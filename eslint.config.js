@@ -47,7 +47,15 @@ export default [
     rules: {
       '@nx/enforce-module-boundaries': boundaries([
         { sourceTag: 'floor:0', onlyDependOnLibsWithTags: [] },
-        { sourceTag: 'floor:1', onlyDependOnLibsWithTags: ['floor:0', 'role:port'] },
+        {
+          allSourceTags: ['floor:1', 'role:core'],
+          onlyDependOnLibsWithTags: ['floor:0', 'role:port'],
+        },
+        {
+          // A port that the kit itself is not tested with may run it.
+          allSourceTags: ['floor:1', 'role:port'],
+          onlyDependOnLibsWithTags: ['floor:0', 'role:port', 'role:kit'],
+        },
         { sourceTag: 'floor:2', onlyDependOnLibsWithTags: ['floor:0', 'floor:1'] },
         { sourceTag: 'floor:3', onlyDependOnLibsWithTags: ['floor:0', 'floor:1', 'floor:2'] },
         floor4,
