@@ -32,11 +32,12 @@ export default async function portGenerator(tree, { name }) {
     if (text === null) throw new Error(`${MODEL}/${file} is not there to be copied`);
     tree.write(`${folder}/${file}`, text.replaceAll('pmap-i386', `pmap-${name}`));
   }
+  const tests = `${folder}/tsconfig.test.json`;
+  tree.write(
+    tests,
+    withReference(tree.read(tests, 'utf8') ?? '', '../conformance/tsconfig.lib.json'),
+  );
   writeJson(tree, `${folder}/package.json`, manifest(tree, name));
-  updateJson(tree, `${folder}/tsconfig.test.json`, (config) => ({
-    ...config,
-    references: [...config.references, { path: '../conformance/tsconfig.lib.json' }],
-  }));
   const files = fileURLToPath(new URL('files', import.meta.url));
   const upper = name.toUpperCase();
   generateFiles(tree, files, folder, { name, Name: upper[0] + name.slice(1), NAME: upper });
@@ -63,11 +64,23 @@ function checkName(tree, name) {
 }
 
 /**
+ * A tsconfig with one more reference, in the layout that it has.
+ *
+ * @param {string} text
+ * @param {string} path
+ */
+function withReference(text, path) {
+  const last = text.lastIndexOf('}\n  ]');
+  if (last < 0) throw new Error(`no references in ${text}`);
+  return `${text.slice(0, last)}},\n    {\n      "path": "${path}"\n    ${text.slice(last)}`;
+}
+
+/**
  * @param {import('@nx/devkit').Tree} tree
  * @param {string} name
  */
 function manifest(tree, name) {
-  const { dependencies, ...model } = readJson(tree, `${MODEL}/package.json`);
+  const { dependencies, engines, nx, ...model } = readJson(tree, `${MODEL}/package.json`);
   const range = dependencies['@uvmkit/pmap'];
   return {
     ...model,
@@ -76,6 +89,8 @@ function manifest(tree, name) {
     description: `A model of the ${name} MMU and a pmap for it`,
     dependencies: { '@uvmkit/pmap': range },
     devDependencies: { [KIT]: range },
+    engines,
+    nx,
   };
 }
 

@@ -29,10 +29,11 @@ describe('a name that is refused changes nothing:', () => {
 
   it('given that of a port that is there', async () => {
     const tree = treeWith('packages/pmap-vax');
+    const before = tree.listChanges().length;
     await expect(portGenerator(tree, { name: 'vax' })).rejects.toThrow(
       'packages/pmap-vax is there already; nothing was changed.',
     );
-    expect(tree.listChanges()).toHaveLength(1);
+    expect(tree.listChanges()).toHaveLength(before);
   });
 
   it('given no workspace with a port to copy the settings from', async () => {
@@ -65,9 +66,10 @@ describe('in a copy of the workspace', () => {
   it(
     'the package builds and lints, its tests too, and is laid out as the others are',
     async () => {
-      const targets = ['-t', 'build', 'typecheck', 'lint'];
-      const nx = await copy.run('nx', 'run-many', ...targets, '-p', '@uvmkit/pmap-vax');
-      expect(nx.code, nx.text).toBe(0);
+      const tsc = await copy.run('tsc', '--build', 'packages/pmap-vax');
+      expect(tsc.code, tsc.text).toBe(0);
+      const lint = await copy.run('nx', 'lint', '@uvmkit/pmap-vax');
+      expect(lint.code, lint.text).toBe(0);
       const oxfmt = await copy.run('oxfmt', '--check', 'packages/pmap-vax', 'tsconfig.json');
       expect(oxfmt.code, oxfmt.text).toBe(0);
     },
@@ -87,26 +89,13 @@ describe('in a copy of the workspace', () => {
   it(
     'the kit runs, red, and says at each case what is not written yet',
     async () => {
-      const args = [
-        'run',
-        '--project',
-        'pmap-vax',
-        '--reporter',
-        'json',
-        '--outputFile',
-        'kit.json',
-      ];
-      const { code } = await copy.run('vitest', ...args);
+      const { code, text } = await copy.run('vitest', 'run', '--project', 'pmap-vax');
       expect(code).toBe(1);
-      const { testResults } = JSON.parse(copy.read('kit.json')) as {
-        testResults: { assertionResults: { status: string; failureMessages: string[] }[] }[];
-      };
-      const tests = testResults.flatMap(({ assertionResults }) => assertionResults);
-      const failed = tests.filter(({ status }) => status === 'failed');
-      expect(failed.length).toBeGreaterThan(50);
-      for (const { failureMessages } of failed)
-        expect(failureMessages.join('\n')).toMatch(/vax: not written yet: (PMAP-[A-Z]+|MMU)/);
-      expect(tests.filter(({ status }) => status === 'passed')).toEqual([]);
+      const [, failed] = /Tests +(\d+) failed/.exec(text)!;
+      expect(Number(failed)).toBeGreaterThan(50);
+      // Each failure tells its call and, by the diff, what that threw.
+      const told = text.match(/panic: vax: not written yet: (PMAP-[A-Z]+|MMU)/g) ?? [];
+      expect(told.length).toBeGreaterThanOrEqual(Number(failed));
     },
     PATIENCE,
   );
