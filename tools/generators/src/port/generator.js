@@ -24,7 +24,7 @@ const KIT = '@uvmkit/conformance';
  * @returns {Promise<() => void>} tells what to do next
  * @throws Error if the name is none for a port, or is taken
  */
-export default async function portGenerator(tree, { name }) {
+export async function portGenerator(tree, { name }) {
   checkName(tree, name);
   const folder = `packages/pmap-${name}`;
   for (const file of SETTINGS) {
