@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { apiReports } from './api-report.ts';
 import { missingChangeset } from './surface-history.ts';
@@ -11,7 +11,12 @@ const write = process.argv.includes('--write');
 const problems: string[] = [];
 let entries = 0;
 for (const pkg of publishedPackages()) {
-  for (const { path, text } of apiReports(pkg)) {
+  const reports = apiReports(pkg);
+  const etc = `${pkg.folder}/etc`;
+  for (const name of existsSync(root + etc) ? readdirSync(root + etc) : [])
+    if (!reports.some(({ path }) => path === `${etc}/${name}`))
+      problems.push(`${etc}/${name} is about an entry point that is gone`);
+  for (const { path, text } of reports) {
     entries++;
     const file = root + path;
     const kept = existsSync(file) ? readFileSync(file, 'utf8') : null;

@@ -112,7 +112,7 @@ describe('an import takes along what it uses only', () => {
   it.each([
     ['@uvmkit/pmap-i386', 'decodePte', 'dist/pte.js'],
     ['@uvmkit/pmap-alpha', 'decodePte', 'dist/pte.js'],
-    ['@uvmkit/pmap-riscv/sv39', 'SV39', 'dist/sv39/pte.js'],
+    ['@uvmkit/pmap-riscv', 'SV39', 'dist/sv39/pte.js'],
     ['@uvmkit/pmap-sparc/srmmu', 'pte.makePte', 'dist/srmmu/pte.js'],
     ['@uvmkit/pmap-sparc/sun4c', 'pte.makePte', 'dist/sun4c/pte.js'],
     ['@uvmkit/pmap-powerpc/oea', 'decodePte', 'dist/oea/pte.js'],
