@@ -1,5 +1,6 @@
 import type { Port } from '@uvmkit/pmap';
 import type { ClauseId } from './clauses.ts';
+import type { MmuFormat } from './format.ts';
 import type { Search } from './search.ts';
 
 /** What a case is about: the hardware, the pmap, UVM on it, or what happens when something runs out. */
@@ -22,6 +23,8 @@ export interface CaseContext {
   /** How many random sequences are tried, as a factor of what a case thinks right: 1 for a usual run. */
   readonly effort: number;
   readonly search: Search;
+  /** The MMU by its manual, if whoever wrote the port has given it. */
+  readonly format: MmuFormat | null;
   /** Aspects in which the port is known to differ: they are not judged, but for the case that is about them. */
   readonly excused: ReadonlySet<Aspect>;
 }
@@ -48,7 +51,7 @@ export interface KitCase {
   /** The aspects that this case is about: it judges them whatever is excused. */
   readonly about: readonly Aspect[];
   /** Why the case says nothing of a port, or null. */
-  readonly inapplicable: (port: Port) => string | null;
+  readonly inapplicable: (port: Port, format: MmuFormat | null) => string | null;
   /**
    * Judges the port.
    *

@@ -250,8 +250,9 @@ export class Model {
 
   #lower(mapping: IdealMapping, prot: Prot): void {
     mapping.least &= prot;
-    // Raising may be ignored, and none does, but for mappings that are odd to begin with.
-    const kept = (mapping.most & VM_PROT_READ) !== 0 ? mapping.most : VM_PROT_ALL;
+    // Raising may be ignored. Stores that were not allowed never come so, what else there was not may.
+    const readable = (mapping.most & VM_PROT_READ) !== 0;
+    const kept = readable ? mapping.most | VM_PROT_EXECUTE : VM_PROT_ALL;
     mapping.most = kept & this.#ceiling(prot);
   }
 
@@ -522,12 +523,12 @@ export class Model {
   /** Effects on these maps may not be visible yet; makes them so, unless the caller does that. */
   #settle(maps: readonly number[], entered: Place | null = null, access: Prot = 0): void {
     if (this.port.capabilities.deferred) for (const map of maps) this.#pending.add(map);
-    // The access that an enter names may be made before the update, and must succeed.
-    if (entered !== null && access !== 0 && (this.look & LOOK_NAMED) !== 0) {
-      const [map, va] = entered;
-      if (map === KERNEL || this.running[this.cpu] === map) this.#accesses.named(map, va, access);
-    }
     if (this.updates) for (const map of maps) this.#flush(map);
+    // Until then the CPU may use what was mapped before.
+    const [map] = entered ?? [KERNEL];
+    if (entered === null || this.#pending.has(map) || (this.look & LOOK_NAMED) === 0) return;
+    const runs = map === KERNEL || this.running[this.cpu] === map;
+    if (runs && access !== 0) this.#accesses.named(map, entered[1], access);
   }
 
   #flush(map: number): void {

@@ -3,6 +3,7 @@ import { type Aspect, type CaseContext, type KitCase, type Layer, Breach } from 
 import { cases } from './cases/index.ts';
 import { asBreach } from './cases/define.ts';
 import { type Divergence, divergencesOf } from './divergences.ts';
+import type { MmuFormat } from './format.ts';
 import type { Search } from './search.ts';
 
 /**
@@ -42,6 +43,8 @@ export interface KitOptions {
   readonly effort?: number;
   /** Ports of the same MMU whose resources are few, by a word for what is scarce; none if not given. */
   readonly scarce?: Readonly<Record<string, Port>>;
+  /** The MMU by its manual: without it nothing of layer `mmu` is applicable. */
+  readonly format?: MmuFormat;
   /** Where the port is known to differ, in place of what the kit knows of a port of its name. */
   readonly divergences?: readonly Divergence[];
 }
@@ -99,10 +102,11 @@ function judge(
     seed: options.seed ?? 2001,
     effort: options.effort ?? 1,
     search: options.search,
+    format: options.format ?? null,
     excused: new Set(excused),
   };
   try {
-    const missing = each.inapplicable(port);
+    const missing = each.inapplicable(port, context.format);
     if (missing !== null) return missing;
     each.run(context);
     return null;

@@ -21,7 +21,7 @@ export interface Told {
   /** `MUST` if not given. */
   readonly level?: Level;
   readonly about?: readonly Aspect[];
-  readonly inapplicable?: (port: Port) => string | null;
+  readonly inapplicable?: KitCase['inapplicable'];
 }
 
 /** A case as a function of its context. */
@@ -50,7 +50,10 @@ export function modelCase(
   const { model: options = {}, ...rest } = told;
   const { inapplicable = () => null } = told;
   return kitCase(
-    { ...rest, inapplicable: (port) => inapplicable(port) ?? tooFew(port, options.cpus ?? 1) },
+    {
+      ...rest,
+      inapplicable: (port, format) => inapplicable(port, format) ?? tooFew(port, options.cpus ?? 1),
+    },
     ({ port, excused }) => {
       const judged = new Set(
         [...excused].filter((aspect) => told.about?.includes(aspect) !== true),

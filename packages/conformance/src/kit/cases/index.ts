@@ -2,6 +2,7 @@ import type { KitCase } from '../case.ts';
 import { enterCases } from './enter.ts';
 import { kernelCases } from './kernel.ts';
 import { mapCases } from './maps.ts';
+import { mmuCases } from './mmu.ts';
 import { pageCases } from './page.ts';
 import { randomCases } from './random.ts';
 import { rangeCases } from './range.ts';
@@ -11,6 +12,7 @@ import { uvmCases } from './uvm.ts';
 
 /** Every case, in the order in which a new port is best brought up. */
 export const cases: readonly KitCase[] = [
+  ...mmuCases,
   ...systemCases,
   ...mapCases,
   ...enterCases,

@@ -28,8 +28,8 @@ export function randomCase(told: Told, sequences: Sequences): KitCase {
   return kitCase(
     {
       ...told,
-      inapplicable: (port) =>
-        told.inapplicable?.(port) ??
+      inapplicable: (port, format) =>
+        told.inapplicable?.(port, format) ??
         (cpus > 1 && cpusOf(port) === 1 ? `${port.name} works alone` : null),
     },
     (context) => {
