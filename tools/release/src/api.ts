@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { apiReports } from './api-report.ts';
-import { missingChangeset } from './surface-history.ts';
+import { historyOf, missingChangeset } from './surface-history.ts';
 import { publishedPackages, root } from './workspace.ts';
 
 // `npm run api` holds every public surface to the report kept of it, and to its changeset;
@@ -9,6 +9,7 @@ import { publishedPackages, root } from './workspace.ts';
 
 const write = process.argv.includes('--write');
 const problems: string[] = [];
+const history = historyOf(root);
 let entries = 0;
 for (const pkg of publishedPackages()) {
   const reports = apiReports(pkg);
@@ -31,10 +32,17 @@ for (const pkg of publishedPackages()) {
           : `${path} is not what the package exports now; \`npm run api -- --write\`, and look at the difference`,
       );
     }
-    const missing = missingChangeset(root, pkg.folder, pkg.manifest.name, path);
+    const missing =
+      history === 'none' ? null : missingChangeset(root, pkg.folder, pkg.manifest.name, path);
     if (missing !== null) problems.push(`${missing}; \`npm run changeset\` writes one`);
   }
 }
 for (const problem of problems) console.error(problem);
+if (history !== 'whole')
+  console.log(
+    history === 'cut'
+      ? 'a shallow clone: changesets were asked for only of changes that its history shows'
+      : 'no Git history: the reports were compared, and no changesets asked for',
+  );
 console.log(`${entries} public surfaces, ${problems.length} problems`);
 process.exitCode = problems.length === 0 ? 0 : 1;

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { missingChangeset } from './surface-history.ts';
+import { historyOf, missingChangeset } from './surface-history.ts';
 
 const REPORT = 'packages/pmap/etc/pmap.api.md';
 const MANIFEST = 'packages/pmap/package.json';
@@ -113,12 +113,23 @@ describe('a changeset is missed', () => {
   });
 });
 
-it('a clone without its history is refused', () => {
-  commit({ [REPORT]: 'b' });
-  const clone = `${mkdtempSync(join(tmpdir(), 'uvmkit-shallow-'))}/`;
-  execFileSync('git', ['clone', '-q', '--depth', '1', `file://${root}`, clone], { stdio: 'pipe' });
-  expect(() => missingChangeset(clone, 'packages/pmap', '@t/pmap', REPORT)).toThrow(
-    'a shallow clone',
-  );
-  rmSync(clone, { recursive: true });
+describe('a working copy that knows its past in part', () => {
+  it('is asked for the changesets of what it shows', () => {
+    commit({ [REPORT]: 'b' });
+    const clone = `${mkdtempSync(join(tmpdir(), 'uvmkit-shallow-'))}/`;
+    const fetch = (depth: string): string | null => {
+      rmSync(clone, { recursive: true, force: true });
+      execFileSync('git', ['clone', '-q', '--depth', depth, `file://${root}`, clone], {
+        stdio: 'pipe',
+      });
+      return missingChangeset(clone, 'packages/pmap', '@t/pmap', REPORT);
+    };
+    expect(historyOf(root)).toBe('whole');
+    expect(fetch('1')).toBeNull();
+    expect(historyOf(clone)).toBe('cut');
+    expect(fetch('2')).not.toBeNull();
+    rmSync(`${clone}.git`, { recursive: true });
+    expect(historyOf(clone)).toBe('none');
+    rmSync(clone, { recursive: true });
+  });
 });

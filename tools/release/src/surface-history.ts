@@ -1,19 +1,34 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 
+/** How much a working copy knows of its past: all of it, what a shallow clone brought, or nothing (an unpacked archive). */
+export type History = 'whole' | 'cut' | 'none';
+
+/** @param workspace the root of a working copy, with a slash at its end. */
+export function historyOf(workspace: string): History {
+  if (!existsSync(`${workspace}.git`)) return 'none';
+  const answer = execFileSync('git', ['rev-parse', '--is-shallow-repository'], {
+    cwd: workspace,
+    encoding: 'utf8',
+    stdio: 'pipe',
+  });
+  return answer.trim() === 'true' ? 'cut' : 'whole';
+}
+
 /**
  * Tells why a change of a package's public surface must not go in, or null if it may.
  *
  * A change has to come with its changeset: one that names the package and was written or reworded in the commit
  * that changed the surface or after it, and that no release has used up yet. A surface that has not changed since
  * the package's version did, and one that is new, ask for nothing. So what passes on a branch passes once it is
- * merged, and a clone with its history needs no tags and no names of branches to tell.
+ * merged, and a clone with its history needs no tags and no names of branches to tell. Where the history is cut
+ * short, a change before the cut is not seen: see {@link historyOf}.
  *
  * @param workspace the root of a Git repository, with a slash at its end.
  * @param folder the package's, from the root.
  * @param name the package's.
  * @param report where the surface is kept, from the root.
- * @throws Error if `workspace` is no repository, or one without its history.
+ * @throws Error if `workspace` is no repository.
  */
 export function missingChangeset(
   workspace: string,
@@ -23,9 +38,6 @@ export function missingChangeset(
 ): string | null {
   const git = (...args: string[]): string =>
     execFileSync('git', args, { cwd: workspace, encoding: 'utf8', stdio: 'pipe' }).trim();
-  if (git('rev-parse', '--is-shallow-repository') === 'true')
-    throw new Error(`${workspace}: a shallow clone; the history tells which changes were released`);
-
   const names = (path: string): boolean =>
     existsSync(workspace + path) && namesPackage(readFileSync(workspace + path, 'utf8'), name);
   const lines = (text: string): string[] => text.split('\n').filter((line) => line !== '');
