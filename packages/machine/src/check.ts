@@ -1,5 +1,4 @@
 import {
-  asVnode,
   CHANNEL_MEMORY,
   type CheckOptions,
   checkUvm,
@@ -12,7 +11,7 @@ import {
   type Vmspace,
   type Violation,
 } from '@uvmkit/uvm-core';
-import { File } from './file.ts';
+import { FileVnode } from './file.ts';
 import type { Machine } from './machine.ts';
 import type { OpenFile } from './open-file.ts';
 import type { Process } from './process.ts';
@@ -85,10 +84,10 @@ function sleepersOn(machine: Machine, wanted: number): number {
 
 /** What the disk holds of a page of a file, as far as the file goes. */
 function fileImage({ uvm }: Machine, object: UvmObject, index: number): Uint8Array | null {
-  const file = asVnode(object)?.ops;
-  if (!(file instanceof File)) return null;
+  if (!(object instanceof FileVnode)) return null;
   const offset = index * uvm.pageSize;
-  return file.onDisk(offset, Math.max(0, Math.min(uvm.pageSize, file.size - offset)));
+  const length = Math.max(0, Math.min(uvm.pageSize, object.size - offset));
+  return object.file.backing.image(offset, length);
 }
 
 /** What a swap device holds in a slot. */
@@ -193,10 +192,9 @@ function checkUseCounts(machine: Machine, report: Report): void {
   for (const map of uvm.maps) for (const { object } of map.entries()) use(object ?? undefined);
   for (const file of machine.swapFiles.values()) use(file.vnode);
   for (const object of uvm.objects) {
-    const vnode = asVnode(object);
-    if (vnode === null || !(vnode.ops instanceof File)) continue;
-    const counted = uses.get(vnode) ?? 0;
-    if (vnode.refs !== counted)
-      report(22, `file ${vnode.ops.name} has ${vnode.refs} references`, `${counted} are known`);
+    if (!(object instanceof FileVnode)) continue;
+    const counted = uses.get(object) ?? 0;
+    if (object.refs !== counted)
+      report(22, `file ${object.file.name} has ${object.refs} references`, `${counted} are known`);
   }
 }

@@ -33,9 +33,18 @@ export interface Extent {
   readonly length: number;
 }
 
+/** Likewise, from or to a buffer of the kernel's. It may begin within a sector too. */
+export interface BufferExtent {
+  /** Byte address on the disk. */
+  readonly at: number;
+  readonly buffer: Uint8Array;
+  /** Bytes: all of the buffer. */
+  readonly length: number;
+}
+
 /** A transfer that waits for the arm. */
 interface Request {
-  readonly extents: readonly Extent[];
+  readonly extents: readonly (Extent | BufferExtent)[];
   readonly write: boolean;
   readonly done: (error: Errno) => void;
 }
@@ -98,13 +107,20 @@ export class Disk {
    * @param extents in the order in which the arm takes them; if there are none, it takes no time
    * @param done called once, later, with 0 or the error; after an error no byte has moved
    */
-  transfer(extents: readonly Extent[], write: boolean, done: (error: Errno) => void): void {
+  transfer(
+    extents: readonly (Extent | BufferExtent)[],
+    write: boolean,
+    done: (error: Errno) => void,
+  ): void {
     const { size } = this.options;
-    for (const { at, length } of extents)
-      if (at % SECTOR !== 0 || at < 0 || length <= 0 || at + length > size)
+    for (const extent of extents) {
+      const { at, length } = extent;
+      const aligned = 'buffer' in extent || at % SECTOR === 0;
+      if (!aligned || at < 0 || length <= 0 || at + length > size)
         throw new RangeError(
           `a transfer must begin on a sector and lie on the disk of ${size} bytes, given ${length} bytes at ${at}`,
         );
+    }
     if (extents.length === 0) {
       this.#clock.after(0, () => done(0));
       return;
@@ -128,11 +144,12 @@ export class Disk {
   }
 
   /** ns until the extent has passed under the arm. */
-  #moveArm(extent: Extent): number {
+  #moveArm(extent: Extent | BufferExtent): number {
     const { seek, rotation, transfer } = this.options;
-    const sectors = Math.ceil(extent.length / SECTOR);
-    const there = extent.at === this.#arm;
-    this.#arm = extent.at + sectors * SECTOR;
+    const first = Math.floor(extent.at / SECTOR) * SECTOR;
+    const sectors = sectorsOf(extent);
+    const there = first === this.#arm;
+    this.#arm = first + sectors * SECTOR;
     return sectors * transfer + (there ? 0 : seek + this.#random.below(rotation + 1));
   }
 
@@ -151,9 +168,13 @@ export class Disk {
     done(error);
   }
 
-  #move({ at, pa, length }: Extent, write: boolean): void {
-    const sectors = Math.ceil(length / SECTOR);
-    const ram = this.#memory.bytes.subarray(pa, pa + length);
+  #move(extent: Extent | BufferExtent, write: boolean): void {
+    const { at, length } = extent;
+    const sectors = sectorsOf(extent);
+    const ram =
+      'buffer' in extent
+        ? extent.buffer
+        : this.#memory.bytes.subarray(extent.pa, extent.pa + length);
     if (write) {
       this.stats.sectorsWritten += sectors;
       this.poke(at, ram);
@@ -202,4 +223,9 @@ export class Disk {
       offset += count;
     }
   }
+}
+
+/** Sectors that an extent touches. */
+function sectorsOf({ at, length }: Extent | BufferExtent): number {
+  return Math.ceil((at + length) / SECTOR) - Math.floor(at / SECTOR);
 }

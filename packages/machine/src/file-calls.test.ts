@@ -26,6 +26,7 @@ import {
   SEEK_END,
   SEEK_SET,
 } from './open-file.ts';
+import { FILE_SYSTEM_KINDS } from './file-kinds.ts';
 import { OPEN_MAX } from './descriptors.ts';
 import { Machine, type MachineOptions } from './machine.ts';
 import type { Process } from './process.ts';
@@ -138,7 +139,7 @@ describe('open', () => {
   it('finds files on whatever is mounted, each file system with blocks of its own', () => {
     const { machine, process, va } = setup();
     const disk = machine.addDisk({ size: 1 << 20, seek: 0 });
-    const large = machine.mount('/mnt', disk, 16384);
+    const large = machine.mount('/mnt', disk, { blockSize: 16384 });
     expect(() => machine.mount('/mnt', disk)).toThrow(RangeError);
     const seen = new Set<number>();
     machine.events.watch((name, number) => {
@@ -217,9 +218,9 @@ describe('a device', () => {
     expect(process.sys.read(hole, va, 7)).toEqual(success(0));
   });
 });
-describe('read and write', () => {
+describe.each(FILE_SYSTEM_KINDS)('read and write on %s', (fileSystem) => {
   it('move the offset, lengthen the file and stop at its end', () => {
-    const { machine, process, va } = setup();
+    const { machine, process, va } = setup({ fileSystem });
     const { value: fd } = process.sys.open('f', O_RDWR | O_CREAT);
     expect(process.sys.write(fd, va, put(process, va, 'hello '))).toEqual(success(6));
     expect(process.sys.write(fd, va, put(process, va, 'world'))).toEqual(success(5));
@@ -239,7 +240,7 @@ describe('read and write', () => {
 
   it('cross pages, blocks and the kernel’s buffer', () => {
     for (const blockSize of [512, 4096, 32_768]) {
-      const { machine, process, va } = setup({ blockSize });
+      const { machine, process, va } = setup({ blockSize, fileSystem });
       const bytes = Uint8Array.from({ length: 150_001 }, (_, i) => (i * 7) % 253);
       process.writeBytes(va + 5, bytes);
       const { value: fd } = process.sys.open('f', O_RDWR | O_CREAT);
@@ -255,17 +256,18 @@ describe('read and write', () => {
   });
 
   it('leave a hole between the old end and a write behind it', () => {
-    const { machine, process, va } = setup();
+    const { machine, process, va } = setup({ fileSystem });
     const { value: fd } = process.sys.open('f', O_RDWR | O_CREAT);
     process.sys.pwrite(fd, va, put(process, va, 'x'), 100_000);
     expect(machine.fs.lookup('f')!.size).toBe(100_001);
+    expect(process.sys.fsync(fd).error).toBe(0);
     expect(machine.fs.lookup('f')!.allocated).toBe(8192);
     expect(process.sys.pread(fd, va, 10, 50_000)).toEqual(success(10));
     expect(process.readBytes(va, 10)).toEqual(new Uint8Array(10));
   });
 
   it('append at the end, wherever the offset is', () => {
-    const { process, va } = setup();
+    const { process, va } = setup({ fileSystem });
     const { value: a } = process.sys.open('f', O_WRONLY | O_CREAT | O_APPEND);
     const { value: b } = process.sys.open('f', O_RDWR | O_APPEND);
     process.sys.write(a, va, put(process, va, 'aa'));
@@ -276,7 +278,7 @@ describe('read and write', () => {
   });
 
   it('answer for bad descriptors, modes, lengths and addresses', () => {
-    const { machine, process, va } = setup();
+    const { machine, process, va } = setup({ fileSystem });
     machine.fs.create('f', new Uint8Array(3 * PAGE).fill(1));
     const r = process.sys.open('f', O_RDONLY).value;
     const w = process.sys.open('f', O_WRONLY).value;
@@ -296,9 +298,11 @@ describe('read and write', () => {
     // The file is not left locked by any of them.
     expect(process.sys.read(r, va, 10)).toEqual(success(10));
   });
+});
 
-  it('write what fits when the disk is full', () => {
-    const { machine, process, va } = setup({ disk: { size: 4 * 8192 } });
+describe.each(['blocks', 'compat', 'pageless'] as const)('a full disk, on %s', (fileSystem) => {
+  it('takes what fits, and is ENOSPC', () => {
+    const { machine, process, va } = setup({ disk: { size: 4 * 8192 }, fileSystem });
     const { value: fd } = process.sys.open('f', O_RDWR | O_CREAT);
     const { error, value } = process.sys.write(fd, va, 6 * 8192);
     expect([error, value]).toEqual([0, 4 * 8192]);
@@ -308,9 +312,11 @@ describe('read and write', () => {
     expect(machine.fs.available).toBe(3 * 8192);
     expect(process.sys.pwrite(fd, va, 10, 8192)).toEqual(success(10));
   });
+});
 
+describe.each(['blocks', 'remote'] as const)('read and write on %s', (fileSystem) => {
   it('go to and from the mapping of the very page that they use', () => {
-    const { machine, process } = setup();
+    const { machine, process } = setup({ fileSystem });
     machine.fs.create(
       'f',
       Uint8Array.from({ length: 2 * PAGE }, (_, i) => i & 0xff),

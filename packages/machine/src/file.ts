@@ -1,8 +1,10 @@
 import { ENOSPC, type Errno, type Pa, type PhysicalMemory } from '@uvmkit/pmap';
 import { type Sleeping, type Uvm, Vnode, type VnodeOps, type WaitChannel } from '@uvmkit/uvm-core';
+import { type Backing, FILE_KINDS, type FileSystemKind } from './file-kinds.ts';
 import type { BlockMap } from './blocks.ts';
 import type { Clock } from './clock.ts';
 import type { Disk, Extent } from './disk.ts';
+import type { Server } from './remote.ts';
 
 /** In a file's list of blocks: no block on disk, the bytes read as zeroes. */
 export const HOLE = -1;
@@ -16,11 +18,25 @@ export interface FileContext {
   readonly clock: Clock;
   /** Where the first block is on the disk, bytes. */
   readonly start: number;
+  readonly kind: FileSystemKind;
+  /** Who has the disk, if the file system is remote. */
+  readonly server: Server;
+}
+
+/** The vnode of a file of a machine's. */
+export class FileVnode extends Vnode {
+  readonly file: File;
+
+  constructor(uvm: Uvm, file: File, { ops, pager }: Backing, size: number) {
+    super(uvm, ops, size, pager);
+    this.file = file;
+  }
 }
 
 /**
  * A regular file: its blocks on the disk, and the vnode through which UVM caches its pages. What is
- * written through a page reaches the disk when UVM cleans the page; until then the disk has the old bytes.
+ * written through a page reaches the disk when UVM cleans the page; until then the disk has the old bytes. By which way it
+ * gets there is the file system's kind's business: see {@link FileSystemKind}.
  *
  *     file offset   0        blockSize    2·blockSize   size
  *                   ├────────────┼────────────┼─────────┤
@@ -30,7 +46,9 @@ export class File implements VnodeOps {
   /** The name that it was made with. */
   readonly name: string;
   readonly blockSize: number;
-  readonly vnode: Vnode;
+  readonly vnode: FileVnode;
+  /** How its pages and its bytes come and go. */
+  readonly backing: Backing;
   /** Permission bits of the owner: 0o400 to read, 0o200 to write. */
   mode: number;
   /** Whether it is a block device: its size is fixed. */
@@ -58,7 +76,8 @@ export class File implements VnodeOps {
     this.name = name;
     this.mode = mode;
     this.blockSize = context.blocks.blockSize;
-    this.vnode = new Vnode(context.uvm, this, size);
+    this.backing = FILE_KINDS[context.kind](this, context);
+    this.vnode = new FileVnode(context.uvm, this, this.backing, size);
   }
 
   /** A block device: all the blocks there are, in their order, with what is on them. */
@@ -184,6 +203,7 @@ export class File implements VnodeOps {
 
   /** Gives back the blocks wholly behind the file's end, and clears the rest of the last one. */
   trim(): void {
+    this.backing.trim?.(this.size);
     const { disk } = this.#context;
     const keep = Math.ceil(this.size / this.blockSize);
     for (let index = keep; index < this.#blocks.length; index++) this.#release(index);
@@ -206,7 +226,7 @@ export class File implements VnodeOps {
       throw new RangeError(
         `the disk has no room for ${bytes.length} bytes at ${offset} of ${this.name}`,
       );
-    this.#eachPart(offset, bytes.length, (at, from, length) =>
+    this.eachPart(offset, bytes.length, (at, from, length) =>
       this.#context.disk.poke(at, bytes.subarray(from, from + length)),
     );
     this.vnode.size = Math.max(this.size, offset + bytes.length);
@@ -215,13 +235,14 @@ export class File implements VnodeOps {
   /** What the disk holds of the file, whatever pages in memory say. */
   onDisk(offset = 0, length: number = this.size - offset): Uint8Array {
     const bytes = new Uint8Array(length);
-    this.#eachPart(offset, length, (at, from, count) =>
+    this.eachPart(offset, length, (at, from, count) =>
       this.#context.disk.peek(at, bytes.subarray(from, from + count)),
     );
     return bytes;
   }
 
-  #eachPart(
+  /** Visits the parts of a range that have blocks: where on the disk, from which byte of the range, how many bytes. */
+  eachPart(
     offset: number,
     length: number,
     visit: (at: number, from: number, length: number) => void,

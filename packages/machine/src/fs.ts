@@ -4,6 +4,16 @@ import { BlockMap } from './blocks.ts';
 import type { Clock } from './clock.ts';
 import { type Disk, SECTOR } from './disk.ts';
 import { File, type FileContext } from './file.ts';
+import { FILE_SYSTEM_KINDS, type FileSystemKind } from './file-kinds.ts';
+import { Server } from './remote.ts';
+
+/** What a file system may be told when it is made. */
+export interface FileSystemOptions {
+  /** Bytes of a block, a power of two of at least a sector; {@link DEFAULT_BLOCK_SIZE} if not given. */
+  readonly blockSize?: number;
+  /** `blocks` if not given. */
+  readonly kind?: FileSystemKind;
+}
 
 /** Bytes of a block if nothing else is asked for: what newfs(8) chose. */
 export const DEFAULT_BLOCK_SIZE = 8192;
@@ -15,21 +25,36 @@ export const DEFAULT_BLOCK_SIZE = 8192;
 export class FileSystem {
   readonly disk: Disk;
   readonly blockSize: number;
+  readonly kind: FileSystemKind;
+  /** Who has the disk, and answers, if the file system is remote. */
+  readonly server: Server = new Server();
   readonly #context: FileContext;
   readonly #names: Map<string, File> = new Map();
   /** Files without a name that someone still uses. */
   readonly #unlinked: Set<File> = new Set();
 
-  /** @param blockSize bytes, a power of two of at least a sector */
-  constructor(uvm: Uvm, memory: PhysicalMemory, disk: Disk, blockSize: number, clock: Clock) {
+  /** @throws RangeError for a block size that is none */
+  constructor(
+    uvm: Uvm,
+    memory: PhysicalMemory,
+    disk: Disk,
+    clock: Clock,
+    { blockSize = DEFAULT_BLOCK_SIZE, kind = 'blocks' }: FileSystemOptions = {},
+  ) {
     if (!Number.isInteger(blockSize) || blockSize < SECTOR || (blockSize & (blockSize - 1)) !== 0)
       throw new RangeError(
         `block size must be a power of two of at least ${SECTOR} bytes, given ${blockSize}`,
       );
     this.disk = disk;
+    if (!FILE_SYSTEM_KINDS.includes(kind))
+      throw new RangeError(
+        `a file system is one of ${FILE_SYSTEM_KINDS.join(', ')}, given ${kind as string}`,
+      );
     this.blockSize = blockSize;
+    this.kind = kind;
     const blocks = new BlockMap(blockSize, Math.floor(disk.options.size / blockSize));
-    this.#context = { uvm, memory, disk, blocks, clock, start: 0 };
+    const { server } = this;
+    this.#context = { uvm, memory, disk, blocks, clock, start: 0, kind, server };
   }
 
   /** Bytes that are not allocated to any file. */

@@ -13,6 +13,7 @@ export { OPEN_MAX } from './descriptors.ts';
 export type { Device } from './device.ts';
 export * from './disk.ts';
 export * from './file.ts';
+export { FILE_SYSTEM_KINDS, type FileSystemKind } from './file-kinds.ts';
 export * from './fs.ts';
 export * from './image.ts';
 export * from './kernel-thread.ts';
@@ -68,6 +69,7 @@ export {
 } from './process-calls.ts';
 export * from './profile.ts';
 export * from './random.ts';
+export { Server } from './remote.ts';
 export type { SyscallResult } from './result.ts';
 export { CHANNEL_PREEMPT, DeadlockError } from './scheduler.ts';
 export * from './signal.ts';

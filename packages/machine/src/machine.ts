@@ -28,7 +28,8 @@ import { Clock } from './clock.ts';
 import { Cpu } from './cpu.ts';
 import { type Device, NULL, ZERO } from './device.ts';
 import { Disk, type DiskOptions } from './disk.ts';
-import { DEFAULT_BLOCK_SIZE, FileSystem } from './fs.ts';
+import { FileSystem, type FileSystemOptions } from './fs.ts';
+import type { FileSystemKind } from './file-kinds.ts';
 import { File } from './file.ts';
 import { type Image, layImage } from './image.ts';
 import { KernelThread, type Runnable } from './kernel-thread.ts';
@@ -80,6 +81,8 @@ export interface MachineOptions {
   readonly pageDaemon?: boolean;
   /** Bytes of a block of the file system, a power of two; 8192 if not given. */
   readonly blockSize?: number;
+  /** How the root file system does it; `blocks` if not given. */
+  readonly fileSystem?: FileSystemKind;
   /** The console: one line, without its end. Nothing is printed if not given. */
   readonly print?: (line: string) => void;
 }
@@ -213,8 +216,10 @@ export class Machine {
       this.startKernelThread('pagedaemon', daemon.run());
     }
     this.disk = this.addDisk(options.disk);
-    const blockSize = options.blockSize ?? DEFAULT_BLOCK_SIZE;
-    this.fs = new FileSystem(this.uvm, this.memory, this.disk, blockSize, this.clock);
+    this.fs = new FileSystem(this.uvm, this.memory, this.disk, this.clock, {
+      ...given('blockSize', options.blockSize),
+      ...given('kind', options.fileSystem),
+    });
   }
 
   // Disks and file systems.
@@ -228,12 +233,11 @@ export class Machine {
   /**
    * Makes a file system on a disk and mounts it: files whose names begin with `path` and a slash are in it.
    *
-   * @param blockSize bytes, a power of two of at least a sector
-   * @throws RangeError if something is mounted there
+   * @throws RangeError if something is mounted there, or the options are out of range
    */
-  mount(path: string, disk: Disk, blockSize: number = DEFAULT_BLOCK_SIZE): FileSystem {
+  mount(path: string, disk: Disk, options: FileSystemOptions = {}): FileSystem {
     if (this.mounts.has(path)) throw new RangeError(`something is mounted on ${path} already`);
-    const fs = new FileSystem(this.uvm, this.memory, disk, blockSize, this.clock);
+    const fs = new FileSystem(this.uvm, this.memory, disk, this.clock, options);
     this.mounts.set(path, fs);
     return fs;
   }
@@ -268,7 +272,10 @@ export class Machine {
       const { uvm, memory, clock } = this;
       const { disk, start, length } = partition;
       const blocks = new BlockMap(uvm.pageSize, Math.floor(length / uvm.pageSize));
-      file = File.ofDevice({ uvm, memory, disk, blocks, clock, start }, path);
+      file = File.ofDevice(
+        { uvm, memory, disk, blocks, clock, start, kind: 'blocks', server: this.fs.server },
+        path,
+      );
       this.#blockDevices.set(partition, file);
     }
     return file;

@@ -19,6 +19,7 @@ import {
   vslockedPa,
   vsunlock,
 } from '@uvmkit/uvm-core';
+import { answer } from './answer.ts';
 import type { Clock } from './clock.ts';
 import type { Context } from './context.ts';
 import { type Disk, type Extent, SECTOR } from './disk.ts';
@@ -72,14 +73,19 @@ export class Partition {
   }
 }
 
-/** A file as somewhere to swap to: its blocks, without its pages. What it has not been given blocks for is an I/O error. */
+/**
+ * A file as somewhere to swap to: its blocks, without its pages. What it has not been given blocks for is an I/O error, and so is
+ * all of a file whose file system does not tell where they are (VOP_BMAP).
+ */
 export function fileSwapBackend(
   name: string,
   file: File,
   pageSize: number,
   clock: Clock,
 ): SwapBackend {
+  const { ops, swappable } = file.backing;
   const whole = (at: number): boolean => {
+    if (!swappable) return false;
     const step = Math.min(pageSize, file.blockSize);
     for (let part = 0; part < pageSize; part += step)
       if (!file.isAllocated(at + part)) return false;
@@ -93,8 +99,12 @@ export function fileSwapBackend(
   ): void => {
     const at = index * pageSize;
     if (!pas.every((_, i) => whole(at + i * pageSize))) clock.after(0, () => done(EIO));
-    else if (write) file.write(at, pas, done);
-    else file.read(at, pas, done);
+    else if (!write) ops.read(at, pas, done);
+    else
+      ops.write(at, pas, (error) => {
+        if (error !== 0 || ops.commit === undefined) done(error);
+        else ops.commit(at, pas.length * pageSize, done);
+      });
   };
   return {
     name,
@@ -133,7 +143,8 @@ export function* physio(
     error = yield* vslock(uvm, map, va + done, count, access);
     if (error !== 0) break;
     const at = partition.start + offset + done;
-    error = yield* transfer(uvm, partition.disk, extentsOf(uvm, map, va + done, count, at), write);
+    const extents = extentsOf(uvm, map, va + done, count, at);
+    error = yield* answer(uvm, (finished) => partition.disk.transfer(extents, write, finished));
     vsunlock(uvm, map, va + done, count);
     if (error === 0) done += count;
   }
@@ -153,20 +164,4 @@ function extentsOf(uvm: Uvm, map: VmMap, va: Va, length: number, at: number): Ex
     done += count;
   }
   return extents;
-}
-
-function* transfer(
-  uvm: Uvm,
-  disk: Disk,
-  extents: readonly Extent[],
-  write: boolean,
-): Sleeping<Errno> {
-  const channel = uvm.newChannel();
-  let outcome: Errno | null = null;
-  disk.transfer(extents, write, (error) => {
-    outcome = error;
-    uvm.wakeup(channel);
-  });
-  while (outcome === null) yield channel;
-  return outcome;
 }

@@ -1,6 +1,7 @@
 import { EINVAL, type Errno, EPERM, type Va } from '@uvmkit/pmap';
 import {
   type MappableFile,
+  nullVnodePager,
   PGO_ALLPAGES,
   PGO_CLEANIT,
   PGO_SYNCIO,
@@ -10,6 +11,7 @@ import {
   vnodeSetSize,
   vnodeWrite,
 } from '@uvmkit/uvm-core';
+import { answer } from './answer.ts';
 import type { Context } from './context.ts';
 import { copyin, copyout } from './copy.ts';
 import type { File } from './file.ts';
@@ -24,6 +26,8 @@ const BUFFER = 64 * 1024;
  * kernel's between those pages and the process, so that no page is held while the process' own pages fault in:
  *
  *     file's page ◀──(page BUSY)──▶ buffer ◀──(nothing held; may fault and sleep)──▶ process
+ *
+ * A file system that has only read and write does without the pages, and does not look whether there are any.
  */
 export class OpenVnode extends OpenFile {
   override readonly file: File;
@@ -57,7 +61,7 @@ export class OpenVnode extends OpenFile {
     let error: Errno = 0;
     while (done < length) {
       const count = Math.min(BUFFER, length - done);
-      const bytes = yield* vnodeRead(uvm, file.vnode, start + done, count);
+      const bytes = yield* readFrom(uvm, file, start + done, count);
       if (typeof bytes === 'number') error = bytes;
       else if (bytes.length > 0) error = yield* copyout(context, va + done, bytes);
       if (typeof bytes === 'number' || error !== 0) break;
@@ -85,7 +89,7 @@ export class OpenVnode extends OpenFile {
         error = bytes;
         break;
       }
-      const outcome = yield* vnodeWrite(uvm, file.vnode, start + done, bytes);
+      const outcome = yield* writeTo(uvm, file, start + done, bytes);
       done += outcome.written;
       error = outcome.error;
     }
@@ -122,8 +126,47 @@ export class OpenVnode extends OpenFile {
 
 function* setSize(uvm: Uvm, file: File, size: number): Sleeping<Errno> {
   yield* file.lock();
-  const error = yield* vnodeSetSize(uvm, file.vnode, size);
+  const { vnode, backing } = file;
+  const error = backing.pager === nullVnodePager ? 0 : yield* vnodeSetSize(uvm, vnode, size);
+  vnode.size = size;
   file.trim();
   file.unlock();
   return error;
+}
+
+/** VOP_READ. */
+function* readFrom(
+  uvm: Uvm,
+  file: File,
+  offset: number,
+  length: number,
+): Sleeping<Uint8Array | Errno> {
+  const { bytes } = file.backing;
+  if (bytes === null) return yield* vnodeRead(uvm, file.vnode, offset, length);
+  const into = new Uint8Array(Math.max(0, Math.min(length, file.size - offset)));
+  const error = yield* answer(uvm, (done) => bytes.read(offset, into, done));
+  return error === 0 ? into : error;
+}
+
+/** VOP_WRITE: a block at a time, so that what fits on the disk is written. */
+function* writeTo(
+  uvm: Uvm,
+  file: File,
+  offset: number,
+  from: Uint8Array,
+): Sleeping<{ written: number; error: Errno }> {
+  const { vnode, backing, blockSize } = file;
+  const { bytes } = backing;
+  if (bytes === null) return yield* vnodeWrite(uvm, vnode, offset, from);
+  let written = 0;
+  while (written < from.length) {
+    const at = offset + written;
+    const count = Math.min(from.length - written, blockSize - (at % blockSize));
+    const part = from.subarray(written, written + count);
+    const error = yield* answer(uvm, (done) => bytes.write(at, part, done));
+    if (error !== 0) return { written, error };
+    written += count;
+    vnode.size = Math.max(vnode.size, at + count);
+  }
+  return { written, error: 0 };
 }

@@ -1,6 +1,7 @@
 import { EIO, errnoName, hex, KernelPanic, NO_PA, type Port } from '@uvmkit/pmap';
 import { checkUvm, MAP_ANON, MAP_PRIVATE, MAP_SHARED, NO_PAGE, SWAP_ON } from '@uvmkit/uvm-core';
 import type { File } from '../src/file.ts';
+import type { FileSystemKind } from '../src/file-kinds.ts';
 import { Machine } from '../src/machine.ts';
 import type { Process } from '../src/process.ts';
 import { ProcessSignal } from '../src/signal.ts';
@@ -69,14 +70,24 @@ export class Stage {
   readonly #contents: Cell[];
   #armed = false;
 
-  /** @param nth which request fails; 0 for none */
-  constructor(port: Port, failure: Failure, nth: number) {
+  /**
+   * @param nth which request fails; 0 for none
+   * @param fileSystem what the file is on
+   */
+  constructor(port: Port, failure: Failure, nth: number, fileSystem: FileSystemKind = 'blocks') {
     this.#failure = failure;
     this.#nth = nth;
     this.page = port.layout.pageSize;
     const memory = 4 * MEGA;
     const deviceMemory = (managedPages(port, memory) - STAGE_PAGES) * this.page;
-    this.machine = new Machine({ port, memory, deviceMemory, disk: FAST, blockSize: this.page });
+    this.machine = new Machine({
+      port,
+      memory,
+      deviceMemory,
+      disk: FAST,
+      blockSize: this.page,
+      fileSystem,
+    });
     const { machine } = this;
     const disk = machine.addDisk({ ...FAST, size: 4 * MEGA });
     machine.addPartition('/dev/sd1b', disk);
@@ -359,8 +370,14 @@ export interface Fate {
  *
  * @throws Error if a process or the file does not hold what it should, UVM is not sound, or somebody waits for ever
  */
-export function play(port: Port, scenario: Scenario, failure: Failure, nth: number): Fate {
-  const stage = new Stage(port, failure, nth);
+export function play(
+  port: Port,
+  scenario: Scenario,
+  failure: Failure,
+  nth: number,
+  fileSystem?: FileSystemKind,
+): Fate {
+  const stage = new Stage(port, failure, nth, fileSystem);
   try {
     scenario.play(stage);
     const lost = stage.verify();

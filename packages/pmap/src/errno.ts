@@ -31,6 +31,8 @@ export const EROFS = 30;
 export const EPIPE = 32;
 export const EAGAIN = 35;
 export const EOPNOTSUPP = 45;
+/** A handle that means nothing any more. */
+export const ESTALE = 70;
 export const ENOSYS = 78;
 export const EOVERFLOW = 84;
 /** Kernel-internal: the operation must be started again from the top. Never seen by a process. */
@@ -64,6 +66,7 @@ const NAMES: ReadonlyMap<Errno, string> = new Map([
   [EPIPE, 'EPIPE'],
   [EAGAIN, 'EAGAIN'],
   [EOPNOTSUPP, 'EOPNOTSUPP'],
+  [ESTALE, 'ESTALE'],
   [ENOSYS, 'ENOSYS'],
   [EOVERFLOW, 'EOVERFLOW'],
   [ERESTART, 'ERESTART'],

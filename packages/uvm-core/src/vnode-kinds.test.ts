@@ -1,4 +1,4 @@
-import { EIO, EOPNOTSUPP, type Errno } from '@uvmkit/pmap';
+import { EIO, EOPNOTSUPP, type Errno, ESTALE } from '@uvmkit/pmap';
 import { describe, expect, it } from 'vitest';
 import { Kit, PAGE, R } from '../test/kit.ts';
 import { MAP_SHARED, MS_SYNC } from './mmap.ts';
@@ -114,9 +114,18 @@ describe('a remote file', () => {
 
   it('is written again if the server has lost it', () => {
     const s = setup();
-    s.lost.push(EIO);
+    s.lost.push(ESTALE);
     expect(s.put(PGO_CLEANIT | PGO_SYNCIO)).toBe(0);
     expect([s.commits.length, s.kit.disk.writes, s.file.byte(0)]).toEqual([2, 2, 9]);
+  });
+
+  it('is dirty again if the server cannot commit it', () => {
+    const s = setup();
+    s.lost.push(EIO);
+    expect(s.put(PGO_CLEANIT | PGO_SYNCIO)).toBe(EIO);
+    expect([s.commits.length, s.kit.disk.writes]).toEqual([1, 1]);
+    expect(s.put(PGO_CLEANIT | PGO_SYNCIO)).toBe(0);
+    expect([s.commits.length, s.kit.disk.writes]).toEqual([2, 2]);
   });
 
   it('is committed before it is freed', () => {

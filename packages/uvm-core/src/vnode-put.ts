@@ -1,4 +1,4 @@
-import type { Errno } from '@uvmkit/pmap';
+import { type Errno, ESTALE } from '@uvmkit/pmap';
 import {
   NO_PAGE,
   PG_BUSY,
@@ -141,7 +141,7 @@ function writeCluster(uvm: Uvm, vnode: Vnode, page: number, flags: PagerFlags, r
  * Writes consecutive pages, BUSY meanwhile, or only has them committed. Who waits or frees needs the commit at once; otherwise the
  * pages remember that it is due.
  *
- *     write ──▶ (committed?) ──▶ done
+ *     write ──▶ (committed?) ──▶ done, well or not
  *       ▲            │ lost
  *       └────────────┘
  */
@@ -183,7 +183,9 @@ function transfer(
       }
     });
   const commit = (): void =>
-    ops.commit?.(offset, run.length * uvm.pageSize, (lost) => (lost === 0 ? done(0) : write()));
+    ops.commit?.(offset, run.length * uvm.pageSize, (error) =>
+      error === ESTALE ? write() : done(error),
+    );
   if (written) commit();
   else write();
 }

@@ -32,8 +32,9 @@ export interface VnodeOps {
   /** Writes whole pages to `offset`; what has no backing store, or is past the end, is dropped. */
   write(offset: number, pas: readonly Pa[], done: (error: Errno) => void): void;
   /**
-   * Has a server put what was written to [offset, offset + length) on its disk (the commit of NFS version 3); an error says that it
-   * has lost it meanwhile, and it is written again. Absent where a write that is done is done.
+   * Has a server put what was written to [offset, offset + length) on its disk (the commit of NFS version 3). ESTALE says that it
+   * has lost it meanwhile, and it is written again; after any other error it is dirty again. Absent where a write that is done
+   * is done.
    */
   commit?(offset: number, length: number, done: (error: Errno) => void): void;
 }
