@@ -11,32 +11,26 @@ import {
 import {
   exitCode,
   type File,
+  IPC_PRIVATE,
   type Limits,
   Machine,
   type MachineOptions,
   O_RDWR,
   type Process,
   ProcessSignal,
+  PT_ATTACH,
+  PT_DETACH,
+  PT_READ_D,
+  PT_WRITE_D,
   SIGBUS,
   SIGKILL,
   SIGSEGV,
   type SyscallResult,
   terminationSignal,
   type ThreadBody,
+  WUNTRACED,
 } from '@uvmkit/machine';
-import {
-  Aobj,
-  type KernelMove,
-  kernelWrite,
-  MAP_ANON,
-  MAP_INHERIT_SHARE,
-  MAP_PRIVATE,
-  mapLookup,
-  NO_OWNER,
-  UVM_ADV_RANDOM,
-  uvmIo,
-  uvmMap,
-} from '@uvmkit/uvm-core';
+import { MAP_ANON, MAP_PRIVATE, mapLookup, NO_OWNER } from '@uvmkit/uvm-core';
 import type { Outcome, RowProfile } from './row.ts';
 
 export const RW: Prot = VM_PROT_READ | VM_PROT_WRITE;
@@ -175,25 +169,11 @@ export class World {
     return this.file(size);
   }
 
-  /**
-   * A System V segment, attached: an anonymous object that the kernel refers to as well, mapped as shmat(2) maps it.
-   * With the world it goes.
-   */
+  /** A System V segment, attached. */
   segment(pages: number): Va {
-    const { uvm } = this.machine;
-    const { space } = this.process;
-    const object = new Aobj(uvm, pages);
-    object.pgops.reference(uvm, object);
-    const size = pages * this.page;
-    const hint = uvm.round(space.dataAddress + this.machine.md.port.layout.maxDataSize);
-    const attached = uvmMap(uvm, space.map, hint, size, object, 0, 0, {
-      prot: RW,
-      maxProt: RW,
-      inherit: MAP_INHERIT_SHARE,
-      advice: UVM_ADV_RANDOM,
-      flags: 0,
-    });
-    return this.must('shmat', { error: attached.error, value: attached.start });
+    const { sys } = this.process;
+    const id = this.must('shmget', sys.shmget(IPC_PRIVATE, pages * this.page, 0o600));
+    return this.must('shmat', sys.shmat(id));
   }
 
   /** Sets limits of the process. */
@@ -224,13 +204,21 @@ export class World {
     return bytes;
   }
 
-  /** A tracer writes into another process' memory, as PT_WRITE_D of ptrace(2) does it: through uvm_io. */
-  poke(process: Process, va: Va, bytes: Uint8Array): void {
-    const { uvm } = this.machine;
-    const move: KernelMove = (kernelVa, done, length) =>
-      kernelWrite(uvm, kernelVa, bytes.subarray(done, done + length));
-    const written = this.process.drive(uvmIo(uvm, process.space.map, va, bytes.length, move));
-    if (written.error !== 0) throw new SetupError(`uvm_io answered ${told(written)}`);
+  /** A tracer comes, puts a byte into another process' memory, and goes: a debugger that sets a breakpoint. */
+  poke(process: Process, va: Va, byte: number): void {
+    const tracer = this.spawn();
+    const { sys } = tracer;
+    const { pid } = process;
+    const bytes = new DataView(new ArrayBuffer(4));
+    const { littleEndian } = this.machine.md.port.layout;
+    this.must('ptrace PT_ATTACH', sys.ptrace(PT_ATTACH, pid));
+    this.must('wait4', sys.wait4(pid, WUNTRACED));
+    bytes.setUint32(0, this.must('ptrace PT_READ_D', sys.ptrace(PT_READ_D, pid, va)), littleEndian);
+    bytes.setUint8(0, byte);
+    const word = bytes.getUint32(0, littleEndian);
+    this.must('ptrace PT_WRITE_D', sys.ptrace(PT_WRITE_D, pid, va, word));
+    this.must('ptrace PT_DETACH', sys.ptrace(PT_DETACH, pid));
+    sys.exit();
   }
 
   // What can be seen.

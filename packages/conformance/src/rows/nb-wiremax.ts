@@ -32,8 +32,6 @@ function traced(world: World, flags: number): Traced {
   return { locked, other, at };
 }
 
-const written = Uint8Array.of(W);
-
 /** The rows on what may be lost under a lock, under the policy that the commit of 31 December 2001 made the rule, and before it. */
 export const wiremaxRows: readonly LiveRow[] = [
   row({
@@ -44,7 +42,7 @@ export const wiremaxRows: readonly LiveRow[] = [
     setup: (world) => traced(world, MAP_PRIVATE),
     action: (world, { locked, other, at }) => {
       const { process, page } = world;
-      world.poke(other, at, written);
+      world.poke(other, at, W);
       return {
         'A reads': process.load8(locked),
         'B reads': other.load8(at),
@@ -67,7 +65,7 @@ export const wiremaxRows: readonly LiveRow[] = [
     source: SOURCE,
     setup: (world) => traced(world, MAP_PRIVATE),
     action: (world, { other, at }) => {
-      world.poke(other, at, written);
+      world.poke(other, at, W);
       return {
         exit: world.untilPanic(() => told(world.process.sys.exit())),
         'B reads': other.load8(at),
@@ -159,7 +157,7 @@ export const wiremaxRows: readonly LiveRow[] = [
     source: `${SOURCE}, which left this open`,
     setup: (world) => traced(world, MAP_SHARED),
     action: (world, { locked, other, at }) => {
-      world.poke(other, at, written);
+      world.poke(other, at, W);
       const munlock = world.untilPanic(() => told(world.process.sys.munlock(locked, world.page)));
       return { munlock, 'as the pmap has it': (munlock === 'ok') === world.keepsWired };
     },
@@ -173,7 +171,7 @@ export const wiremaxRows: readonly LiveRow[] = [
     wiring: wirePolicy,
     setup: (world) => traced(world, MAP_PRIVATE),
     action: (world, { locked, other, at }) => {
-      world.poke(other, at, written);
+      world.poke(other, at, W);
       const munlock = world.untilPanic(() => told(world.process.sys.munlock(locked, world.page)));
       return { munlock, 'as the pmap has it': (munlock === 'ok') === world.keepsWired };
     },
