@@ -71,10 +71,26 @@ export * from './profile.ts';
 export * from './random.ts';
 export { Server } from './remote.ts';
 export type { SyscallResult } from './result.ts';
+export type { MachineSwapctlResult } from './swap-calls.ts';
 export { CHANNEL_PREEMPT, DeadlockError } from './scheduler.ts';
 export * from './signal.ts';
 export { type Disposition, SIG_DFL, SIG_IGN, type SignalHandler } from './signal-calls.ts';
 export { SYS, SYSCALL_TIME, type SystemCalls } from './system-calls.ts';
 export type { Syscalls } from './syscalls.ts';
 export * from './thread.ts';
+export {
+  CTL_VM,
+  type SysctlResult,
+  VM_ANONMAX,
+  VM_ANONMIN,
+  VM_EXECMAX,
+  VM_EXECMIN,
+  VM_FILEMAX,
+  VM_FILEMIN,
+  VM_MAXSLP,
+  VM_METER,
+  VM_USPACE,
+  VM_UVMEXP,
+  type VmTotal,
+} from './sysctl.ts';
 export { ThreadDeath } from './thread-death.ts';

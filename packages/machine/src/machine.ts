@@ -143,6 +143,8 @@ export class Machine {
   readonly partitions: Map<string, Partition> = new Map();
   /** What swapctl has been asked to swap to, by path. */
   readonly swapBackends: Map<string, SwapBackend> = new Map();
+  /** The block device that a panic would dump memory to (`dumpdev`), or null. */
+  dumpDevice: string | null = null;
   /** Files that are swapped to, by path: each is used as long as it is. */
   readonly swapFiles: Map<string, File> = new Map();
   /** System V shared memory. */

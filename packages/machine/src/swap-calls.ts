@@ -1,9 +1,12 @@
-import { EINVAL, ENOENT, EPERM, type Errno } from '@uvmkit/pmap';
+import { EINVAL, ENOENT, ENOTBLK, EPERM, type Errno } from '@uvmkit/pmap';
 import {
   type Sleeping,
+  SWAP_DUMPDEV,
+  SWAP_GETDUMPDEV,
   SWAP_NSWAP,
   SWAP_OFF,
   SWAP_ON,
+  SWAP_OSTATS,
   SWAP_STATS,
   type SwapBackend,
   swapctl as uvmSwapctl,
@@ -14,24 +17,32 @@ import type { File } from './file.ts';
 import type { Machine } from './machine.ts';
 import { fileSwapBackend } from './partition.ts';
 
+/** The outcome of swapctl(2) on a machine. */
+export interface MachineSwapctlResult extends SwapctlResult {
+  /** SWAP_GETDUMPDEV: the device, or null if there is none. */
+  readonly path?: string | null;
+}
+
 /**
  * swapctl(2), by path: a block device or a file, which must have all its blocks.
  *
  * @param command SWAP_*
- * @param path what to swap to; not looked at by SWAP_NSWAP and SWAP_STATS
+ * @param path what to swap or dump to; not looked at by what only asks
  * @param misc priority, or the most entries wanted
- * @returns ENOENT for a path that leads nowhere, and what `swapctl` of uvm-core answers
+ * @returns ENOENT for a path that leads nowhere, ENOTBLK if one cannot dump to it, and what `swapctl` of uvm-core answers
  */
 export function* swapctl(
   { process }: Context,
   command: number,
   path: string,
   misc: number,
-): Sleeping<SwapctlResult> {
+): Sleeping<MachineSwapctlResult> {
   const { machine, superuser } = process;
   const { uvm } = machine;
-  if (command === SWAP_NSWAP || command === SWAP_STATS)
+  if (command === SWAP_NSWAP || command === SWAP_STATS || command === SWAP_OSTATS)
     return yield* uvmSwapctl(uvm, superuser, command, null, misc);
+  if (superuser && (command === SWAP_DUMPDEV || command === SWAP_GETDUMPDEV))
+    return dumpDevice(machine, command, path);
   const found = superuser ? find(machine, path) : EPERM;
   if (typeof found === 'number') return { error: found, value: -1, entries: [] };
   const { backend, file } = found;
@@ -52,6 +63,19 @@ export function* swapctl(
     }
   }
   return result;
+}
+
+/** Chooses the device that memory is dumped to, or tells which it is. */
+function dumpDevice(machine: Machine, command: number, path: string): MachineSwapctlResult {
+  if (command === SWAP_DUMPDEV) {
+    if (!machine.partitions.has(path)) {
+      const { fs, name } = machine.resolve(path);
+      const known = machine.devices.has(path) || fs.lookup(name) !== null;
+      return { error: known ? ENOTBLK : ENOENT, value: -1, entries: [] };
+    }
+    machine.dumpDevice = path;
+  }
+  return { error: 0, value: 0, entries: [], path: machine.dumpDevice };
 }
 
 /** Somewhere to swap to, and the file that it is, unless it is a device. */

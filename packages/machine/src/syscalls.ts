@@ -1,5 +1,5 @@
 import type { Prot, Va } from '@uvmkit/pmap';
-import type { Inherit, Sleeping, SwapctlResult } from '@uvmkit/uvm-core';
+import type { Inherit, Sleeping } from '@uvmkit/uvm-core';
 import type { Cpu } from './cpu.ts';
 import type { PairResult } from './file-calls.ts';
 import type { Image } from './image.ts';
@@ -8,6 +8,8 @@ import type { Process } from './process.ts';
 import type { TraceTransfer } from './ptrace.ts';
 import type { SyscallResult } from './result.ts';
 import type { SegmentStatus } from './shm.ts';
+import type { MachineSwapctlResult } from './swap-calls.ts';
+import type { SysctlResult } from './sysctl.ts';
 import type { Disposition } from './signal-calls.ts';
 import { SystemCalls } from './system-calls.ts';
 import type { ThreadBody } from './thread.ts';
@@ -195,7 +197,11 @@ export class Syscalls {
     return this.#drive(this.calls.shmctl(id, command, mode));
   }
 
-  swapctl(command: number, path = '', misc = 0): SwapctlResult {
+  sysctl(name: readonly number[], value?: number): SysctlResult {
+    return this.#drive(this.calls.sysctl(name, value));
+  }
+
+  swapctl(command: number, path = '', misc = 0): MachineSwapctlResult {
     return this.#drive(this.calls.swapctl(command, path, misc));
   }
 

@@ -7,7 +7,6 @@ import {
   sysMinherit,
   sysMlockall,
   sysMunlockall,
-  type SwapctlResult,
 } from '@uvmkit/uvm-core';
 import type { Errno } from '@uvmkit/pmap';
 import type { Context } from './context.ts';
@@ -29,7 +28,8 @@ import {
 } from './signal-calls.ts';
 import { ptrace, ptraceIo, type TraceTransfer } from './ptrace.ts';
 import type { SegmentStatus } from './shm.ts';
-import { swapctl } from './swap-calls.ts';
+import { type MachineSwapctlResult, swapctl } from './swap-calls.ts';
+import { sysctl, type SysctlResult } from './sysctl.ts';
 import type { Thread, ThreadBody } from './thread.ts';
 
 /** Virtual ns that a system call takes beside what it waits for. */
@@ -65,6 +65,7 @@ export const SYS = {
   mmap: 197,
   lseek: 199,
   ftruncate: 201,
+  sysctl: 202,
   mlock: 203,
   munlock: 204,
   shmat: 228,
@@ -323,8 +324,16 @@ export abstract class SystemCalls implements Context {
   // Swap space and other processes.
 
   /** `path` is a block device or a file. */
-  *swapctl(command: number, path = '', misc = 0): Sleeping<SwapctlResult> {
+  *swapctl(command: number, path = '', misc = 0): Sleeping<MachineSwapctlResult> {
     return yield* this.enter(SYS.swapctl, swapctl(this, command, path, misc));
+  }
+
+  /** `old` of the result is what was there before; vm.* is all there is. */
+  *sysctl(name: readonly number[], value?: number): Sleeping<SysctlResult> {
+    return yield* this.enter(
+      SYS.sysctl,
+      immediately(() => sysctl(this.process, name, value)),
+    );
   }
 
   /** The value of a request that reads is the word. */

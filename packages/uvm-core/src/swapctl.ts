@@ -7,11 +7,15 @@ import type { Uvm } from './uvm.ts';
 export const SWAP_ON = 1;
 export const SWAP_OFF = 2;
 export const SWAP_NSWAP = 3;
+export const SWAP_OSTATS = 4;
 export const SWAP_CTL = 5;
 export const SWAP_STATS = 6;
+export const SWAP_DUMPDEV = 7;
+export const SWAP_GETDUMPDEV = 8;
 
 /** What SWAP_STATS says of a device (`struct swapent`). */
 export interface SwapEntry {
+  /** Empty for SWAP_OSTATS: programs from before NetBSD 1.3 know of none. */
   readonly path: string;
   readonly priority: number;
   /** Slots it has, and slots in use, bad ones included. */
@@ -35,7 +39,7 @@ export interface SwapctlResult {
  * @param command SWAP_*
  * @param backend the device; null where the command has none
  * @param misc SWAP_ON, SWAP_CTL: its priority, lower is used first; SWAP_STATS: the most entries wanted
- * @returns EPERM unless superuser, but for SWAP_NSWAP and SWAP_STATS; EINVAL for an unknown command or no device; and as
+ * @returns EPERM unless superuser, but for SWAP_NSWAP, SWAP_STATS and SWAP_OSTATS; EINVAL for an unknown command or no device; and as
  * {@link Swap.on}, {@link Swap.off} and {@link Swap.control} say
  */
 export function* swapctl(
@@ -48,10 +52,10 @@ export function* swapctl(
   const { swap } = uvm;
   const entries: SwapEntry[] = [];
   if (command === SWAP_NSWAP) return { error: 0, value: uvm.exp.nswapdev, entries };
-  if (command === SWAP_STATS) {
+  if (command === SWAP_STATS || command === SWAP_OSTATS) {
     for (const device of swap.devices.slice(0, Math.max(misc, 0)))
       entries.push({
-        path: device.backend.name,
+        path: command === SWAP_STATS ? device.backend.name : '',
         priority: device.priority,
         npages: device.npages,
         inuse: device.npginuse,
