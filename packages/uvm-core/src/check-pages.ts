@@ -1,4 +1,5 @@
 import type { Report } from './check.ts';
+import { firstDifference } from './first-difference.ts';
 import type { UvmObject } from './object.ts';
 import {
   NO_OWNER,
@@ -152,7 +153,7 @@ function checkPage(uvm: Uvm, page: number, report: Report, image: Image | null):
   const pa = pages.pageAddress(page);
   if (pmap.isModified(pa)) return;
   const stored = image(uvm.objectById(object), pages.offset[page]!);
-  const differs = stored?.findIndex((byte, at) => uvm.memory.bytes[pa + at] !== byte) ?? -1;
+  const differs = stored === null ? -1 : firstDifference(uvm.memory.bytes, pa, stored);
   if (differs >= 0)
     report(44, `page ${page} is clean`, `byte ${differs} of its backing store is another`);
 }

@@ -1,4 +1,5 @@
 import type { Report } from './check.ts';
+import { firstDifference } from './first-difference.ts';
 import { NO_PAGE, PG_BUSY, PG_CLEAN, PQ_SWAPBACKED } from './page.ts';
 import type { Uvm } from './uvm.ts';
 
@@ -74,7 +75,8 @@ function checkImages(uvm: Uvm, report: Report, image: SwapImage): void {
     const slot = pages.slotOf(page);
     const pa = pages.pageAddress(page);
     if (slot <= 0 || pmap.isModified(pa)) continue;
-    const differs = image(slot)?.findIndex((byte, at) => memory.bytes[pa + at] !== byte) ?? -1;
+    const stored = image(slot);
+    const differs = stored === null ? -1 : firstDifference(memory.bytes, pa, stored);
     if (differs >= 0)
       report(44, `page ${page} is clean`, `byte ${differs} of slot ${slot} is another`);
   }
