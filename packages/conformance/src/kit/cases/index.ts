@@ -1,5 +1,7 @@
 import type { KitCase } from '../case.ts';
+import { edgeCases } from './edges.ts';
 import { enterCases } from './enter.ts';
+import { fewCases } from './few.ts';
 import { kernelCases } from './kernel.ts';
 import { mapCases } from './maps.ts';
 import { mmuCases } from './mmu.ts';
@@ -19,7 +21,9 @@ export const cases: readonly KitCase[] = [
   ...rangeCases,
   ...pageCases,
   ...kernelCases,
+  ...edgeCases,
   ...randomCases,
   ...resourceCases,
+  ...fewCases,
   ...uvmCases,
 ];
