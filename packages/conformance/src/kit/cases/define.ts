@@ -112,6 +112,7 @@ export function cpusOf(port: Port): number {
   return cpus;
 }
 
-function tooFew(port: Port, cpus: number): string | null {
+/** Why a case that needs so many CPUs is inapplicable to a port, or null. */
+export function tooFew(port: Port, cpus: number): string | null {
   return cpus > 1 && cpusOf(port) === 1 ? `${port.name} works alone` : null;
 }

@@ -2,7 +2,7 @@ import { type CaseContext, type KitCase, Breach } from '../case.ts';
 import { perform, SHAPES } from '../commands.ts';
 import { Model, type ModelOptions } from '../model.ts';
 import type { Command, CommandShape } from '../search.ts';
-import { asBreach, cpusOf, kitCase, onModel, type Told } from './define.ts';
+import { asBreach, kitCase, onModel, tooFew, type Told } from './define.ts';
 
 /** Random sequences: which commands, how many sequences of how many, on what. */
 interface Sequences {
@@ -28,9 +28,7 @@ export function randomCase(told: Told, sequences: Sequences): KitCase {
   return kitCase(
     {
       ...told,
-      inapplicable: (port, format) =>
-        told.inapplicable?.(port, format) ??
-        (cpus > 1 && cpusOf(port) === 1 ? `${port.name} works alone` : null),
+      inapplicable: (port, format) => told.inapplicable?.(port, format) ?? tooFew(port, cpus),
     },
     (context) => {
       const ports = sequences.scarce === true ? Object.values(context.scarce) : [context.port];

@@ -13,10 +13,16 @@ import { kitCase, modelCase, onModel } from './define.ts';
 import { randomCase } from './random.ts';
 import { R, RW, WIRED } from './rights.ts';
 
-/** Table pages that a map with one mapping takes, at least: 0 where tables are not pages that UVM gives. */
-const pages: WeakMap<Port, number> = new WeakMap();
+/** Table pages that a map takes, at least: none where tables are not pages that UVM gives. */
+interface Taken {
+  readonly byCreate: number;
+  /** By its first mapping: none where a map has all its tables from the start. */
+  readonly byEnter: number;
+}
 
-function tablePages(port: Port): number {
+const pages: WeakMap<Port, Taken> = new WeakMap();
+
+function tablePages(port: Port): Taken {
   let taken = pages.get(port);
   if (taken === undefined) {
     const machine = bootBare(port);
@@ -24,15 +30,21 @@ function tablePages(port: Port): number {
     const { pmap } = machine.md;
     const { pageSize, userMax } = port.layout;
     const id = pmap.create();
+    const byCreate = machine.tablePagesOut - before;
     pmap.enter(id, userMax - pageSize, machine.takePage(), RW, RW | PMAP_CANFAIL);
-    taken = machine.tablePagesOut - before;
+    taken = { byCreate, byEnter: machine.tablePagesOut - before - byCreate };
     pages.set(port, taken);
   }
   return taken;
 }
 
-const needsTables = (port: Port): string | null =>
-  tablePages(port) === 0 ? `${port.name} takes no table pages from UVM` : null;
+const needsTables = (port: Port): string | null => {
+  const { byCreate, byEnter } = tablePages(port);
+  return byCreate + byEnter === 0 ? `${port.name} takes no table pages from UVM` : null;
+};
+
+const entersNeedTables = (port: Port): string | null =>
+  tablePages(port).byEnter === 0 ? `${port.name} needs no table page to enter a mapping` : null;
 
 /** Enters with what is left, until it is refused; gives more and enters again, until nothing is. */
 function squeeze(model: Model, how: number): void {
@@ -76,7 +88,7 @@ export const resourceCases: readonly KitCase[] = [
       sentence: 'without PMAP_CANFAIL the same shortage is a panic',
       layer: 'resources',
       clauses: ['enter.shortage'],
-      inapplicable: needsTables,
+      inapplicable: entersNeedTables,
     },
     ({ port }) =>
       onModel(port, {}, (model) => {
