@@ -23,7 +23,7 @@ interface RowsFlags extends MemoryFlags {
 }
 
 const COMMAND_HELP = `
-A cell tells each profile in turn: ok, FAIL, n/a (the MMU lacks what the row is about), - (2001 lacked it).
+A cell tells each profile in turn: ok, FAIL, n/a (the MMU lacks what the row is about), * (not asked of this policy), - (2001 lacked it).
 Exit code: 0 if every row held, 1 if one did not, 2 if the command line cannot be used.`;
 
 /** Adds `uvmkit rows`. */
@@ -76,7 +76,13 @@ function renderJson({ archs, profiles, counts, ok, results }: RowsReport): strin
   return `${JSON.stringify({ ok, archs, profiles, counts, results }, null, 2)}\n`;
 }
 
-const MARKS = { held: 'ok', failed: 'FAIL', inapplicable: 'n/a', absent: '-' } as const;
+const MARKS = {
+  held: 'ok',
+  failed: 'FAIL',
+  inapplicable: 'n/a',
+  unasked: '*',
+  absent: '-',
+} as const;
 
 /** The matrix, why rows were not run, what failed, and the count. */
 export function renderRows(report: RowsReport, colors: Colors): string {
@@ -101,8 +107,9 @@ export function renderRows(report: RowsReport, colors: Colors): string {
     '',
     ...reasons(results, 'absent', 'Not in 2001'),
     ...reasons(results, 'inapplicable', 'Not applicable'),
+    ...reasons(results, 'unasked', 'Not asked of this policy (*)'),
     ...failures(results, colors),
-    `${counts.held} held, ${counts.failed} failed, ${counts.inapplicable} not applicable, ${counts.absent} about what 2001 had not`,
+    `${counts.held} held, ${counts.failed} failed, ${counts.inapplicable} not applicable, ${counts.unasked} not asked of this policy, ${counts.absent} about what 2001 had not`,
   ];
   return `${lines.join('\n')}\n`;
 }

@@ -24,7 +24,7 @@ describe('uvmkit rows', () => {
       expect(out).toMatch(/\nNB-MPROT-04 +- - +- - /);
       expect(out).toContain('\n  NB-MPROT-03: oea does not enforce execute permission\n');
       expect(lines.at(-2)).toMatch(
-        /^\d+ held, 0 failed, 4 not applicable, \d+ about what 2001 had not$/,
+        /^\d+ held, 0 failed, 4 not applicable, 0 not asked of this policy, \d+ about what 2001 had not$/,
       );
     },
   );
@@ -50,6 +50,15 @@ describe('uvmkit rows', () => {
     expect(code).toBe(0);
   });
 
+  test('does not ask of a policy what only others do', MANY, async () => {
+    const flags = ['--arch', 'srmmu', '--profile', 'posix', '--policy', 'forgetful'];
+    const { code, out } = await uvmkit('rows', ...flags, '--amnesia', '0.1');
+    expect(code).toBe(0);
+    expect(out).toMatch(/\nNB-WIREMAX-4 +\* /);
+    expect(out).toContain('\nNot asked of this policy (*)\n  NB-WIREMAX-3: only the commit');
+    expect(out).toMatch(/ 0 failed, \d+ not applicable, 4 not asked of this policy, /);
+  });
+
   test('marks what fails, and says what was expected and found', () => {
     const row = {
       id: 'X-1',
@@ -66,7 +75,7 @@ describe('uvmkit rows', () => {
       '  X-1 on i386 as posix (this test)',
       '    one: expected 2 or 3, found 1',
       '',
-      '1 held, 1 failed, 0 not applicable, 0 about what 2001 had not',
+      '1 held, 1 failed, 0 not applicable, 0 not asked of this policy, 0 about what 2001 had not',
       '',
     ]);
     expect(report.ok).toBe(false);

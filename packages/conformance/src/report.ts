@@ -34,7 +34,7 @@ export function runRows(options: RowsOptions): RowsReport {
   const { ports, profiles = ROW_PROFILES, rows: asked = rows, setting = {} } = options;
   const results: RowResult[] = [];
   const total = asked.length * ports.length * profiles.length;
-  const counts = { held: 0, failed: 0, inapplicable: 0, absent: 0 };
+  const counts = { held: 0, failed: 0, inapplicable: 0, unasked: 0, absent: 0 };
   for (const row of asked)
     for (const port of ports)
       for (const profile of profiles) {

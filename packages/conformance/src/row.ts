@@ -1,5 +1,6 @@
 import type { Port, PortCapabilities } from '@uvmkit/pmap';
-import type { WiringPolicy } from '@uvmkit/uvm-core';
+import { type WiringPolicy, wiremaxPolicy } from '@uvmkit/uvm-core';
+import type { PolicyName } from './wiring/scenario.ts';
 import type { World } from './world.ts';
 
 /** Whose behaviour is expected, and asked of the machine. */
@@ -25,6 +26,16 @@ export interface Needs {
   readonly execute: readonly PortCapabilities['execute'][];
 }
 
+/** Some wiring policies' own way, that a row looks at. */
+export interface PolicyMatter {
+  /** Whose it is: the row is asked of no other. */
+  readonly policies: readonly PolicyName[];
+  /** The profiles that it shows under; both if not given. */
+  readonly profiles?: readonly RowProfile[];
+  /** What others do instead, which is not wrong. */
+  readonly reason: string;
+}
+
 /** What is told of every row. */
 export interface RowText {
   /** As the suite that it comes from numbers it: `NB-MMAP-01`, `OP-MMAP-11-1`. */
@@ -40,6 +51,8 @@ export interface LiveRow extends RowText {
   readonly needs?: Needs;
   /** What mlock(2) does on the row's machine; as the commit of 31 December 2001 has it if not given. */
   readonly wiring?: WiringPolicy;
+  /** Which policies do what the row expects; all if not given. */
+  readonly about?: PolicyMatter;
   /** One expectation for both profiles, or one for each. */
   readonly expected: Expectation | Expectations;
   /** Brings the row's situation about in a fresh world, acts in it, and says what it saw. */
@@ -86,6 +99,17 @@ export function expectationOf({ expected }: LiveRow, profile: RowProfile): Expec
 /** Whether the row expects one thing of POSIX and another of NetBSD 2001. */
 export function isSplit(expected: LiveRow['expected']): expected is Expectations {
   return 'netbsd-2001' in expected && 'posix' in expected;
+}
+
+/** Why the row says nothing about a machine with that policy (the default one if not given), or null. */
+export function unaskedOf(
+  { about, wiring: own }: LiveRow,
+  profile: RowProfile,
+  wiring: WiringPolicy = wiremaxPolicy,
+): string | null {
+  const { name } = own ?? wiring;
+  if (about === undefined || about.policies.some((policy) => policy === name)) return null;
+  return about.profiles?.includes(profile) === false ? null : about.reason;
 }
 
 /** Why the row says nothing about a port, or null. */

@@ -3,8 +3,19 @@ import { i386 } from '@uvmkit/pmap-i386';
 import { ibm4xx, oea } from '@uvmkit/pmap-powerpc';
 import { sv32, sv39 } from '@uvmkit/pmap-riscv';
 import { srmmu, sun4c } from '@uvmkit/pmap-sparc';
+import { forgetfulPolicy } from '@uvmkit/uvm-core';
 import { describe, expect, it } from 'vitest';
-import { findingText, isLive, isSplit, ROW_IDS, ROW_PROFILES, rows, runRow } from './index.ts';
+import {
+  findingText,
+  isLive,
+  isSplit,
+  POLICY_NAMES,
+  ROW_IDS,
+  ROW_PROFILES,
+  rows,
+  runRow,
+  wiringPolicies,
+} from './index.ts';
 
 const ports = [i386(), alpha(), sun4c(), srmmu(), oea(), ibm4xx(), sv32(), sv39()];
 
@@ -25,6 +36,50 @@ it('code runs only where it may, on a port that holds to it', () => {
     expect(findings.map(findingText)).toEqual([]);
     expect(verdict).toBe('held');
   }
+});
+
+/** Rows in which memory is locked. */
+const locking = rows.filter(isLive).filter(({ id }) => /LOCK|WIREMAX|MINC/.test(id));
+
+describe.each(ports.slice(0, 6))('on $name, with everything forgotten now and then', (port) => {
+  it.each(locking)('$id holds where no mapping is wired', (row) => {
+    for (const profile of ROW_PROFILES) {
+      const { findings } = runRow(row, port, profile, { wiring: forgetfulPolicy, amnesia: 0.1 });
+      expect(findings.map(findingText)).toEqual([]);
+    }
+  });
+});
+
+describe.each(wiringPolicies)('under the policy $name', (wiring) => {
+  it.each(locking)('$id holds, or is not asked', (row) => {
+    for (const profile of ROW_PROFILES) {
+      const { findings } = runRow(row, ports[0]!, profile, { wiring });
+      expect(findings.map(findingText)).toEqual([]);
+    }
+  });
+});
+
+describe('a row about the way of some policies', () => {
+  const matters = locking.flatMap(({ about, ...row }) =>
+    about === undefined ? [] : [{ ...row, row, about }],
+  );
+
+  it.each(matters)('$id does not hold under the others', ({ row, about }) => {
+    const others = wiringPolicies.filter(({ name }) =>
+      about.policies.every((policy) => policy !== name),
+    );
+    expect(others).toHaveLength(POLICY_NAMES.length - about.policies.length);
+    for (const wiring of others)
+      for (const profile of ROW_PROFILES) {
+        const verdict = runRow(row, ports[0]!, profile, { wiring, amnesia: 0.1 }).verdict;
+        const told = runRow({ ...row, about }, ports[0]!, profile, { wiring, amnesia: 0.1 });
+        expect([wiring.name, verdict]).toEqual([
+          wiring.name,
+          told.verdict === 'unasked' ? 'failed' : 'held',
+        ]);
+        expect(told.reason).toBe(told.verdict === 'unasked' ? about.reason : '');
+      }
+  });
 });
 
 describe('where the profiles differ', () => {

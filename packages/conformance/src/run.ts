@@ -9,6 +9,7 @@ import {
   type Outcomes,
   type Row,
   type RowProfile,
+  unaskedOf,
 } from './row.ts';
 import { type RowSetting, World } from './world.ts';
 
@@ -18,9 +19,10 @@ import { type RowSetting, World } from './world.ts';
  * - `held`: everything was seen as expected, no invariant of UVM is broken, and nothing leaked
  * - `failed`: not so; the findings say what
  * - `inapplicable`: the port lacks what the row is about
+ * - `unasked`: it is about the way of other wiring policies
  * - `absent`: 2001 lacks it
  */
-export type Verdict = 'held' | 'failed' | 'inapplicable' | 'absent';
+export type Verdict = 'held' | 'failed' | 'inapplicable' | 'unasked' | 'absent';
 
 /** One thing that is not as it should be. */
 export interface RowFinding {
@@ -61,6 +63,8 @@ export function runRow(
   if (!isLive(row)) return { ...result, verdict: 'absent', reason: row.notIn2001 };
   const reason = missingOn(row, port);
   if (reason !== null) return { ...result, verdict: 'inapplicable', reason };
+  const unasked = unaskedOf(row, profile, setting.wiring);
+  if (unasked !== null) return { ...result, verdict: 'unasked', reason: unasked };
 
   // A row about another policy keeps it.
   const { wiring = setting.wiring } = row;

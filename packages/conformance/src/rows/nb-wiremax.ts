@@ -63,6 +63,10 @@ export const wiremaxRows: readonly LiveRow[] = [
     id: 'NB-WIREMAX-2',
     sentence: 'likewise, if the process that had locked its page exits',
     source: SOURCE,
+    about: {
+      policies: ['wiremax', 'targeted', 'forgetful'],
+      reason: 'before the commit the lock is lost, and where the pmap does not keep it exit panics',
+    },
     setup: (world) => traced(world, MAP_PRIVATE),
     action: (world, { other, at }) => {
       world.poke(other, at, W);
@@ -79,6 +83,11 @@ export const wiremaxRows: readonly LiveRow[] = [
     sentence:
       'a private lock outlives the truncation of its file; a shared one is lost, and unlocking it panics',
     source: `${SOURCE}, which left this open`,
+    about: {
+      policies: ['wiremax'],
+      reason:
+        'only the commit copies private memory when it is locked, and its panic is mended since',
+    },
     setup: (world) => {
       const lock = (flags: number): { fd: number; va: Va } => {
         const { fd } = world.file(new Uint8Array(world.page).fill(F));
@@ -129,6 +138,10 @@ export const wiremaxRows: readonly LiveRow[] = [
     sentence:
       "locking a private mapping that may be written one day gives the process pages of its own, none of the file's",
     source: SOURCE,
+    about: {
+      policies: ['wiremax'],
+      reason: 'only the commit copies what may never be written',
+    },
     setup: (world) => {
       const { fd } = world.file(PAGES * world.page, O_RDONLY);
       return world.map(fd, PAGES * world.page, VM_PROT_READ | VM_PROT_EXECUTE, MAP_PRIVATE);
@@ -155,6 +168,10 @@ export const wiremaxRows: readonly LiveRow[] = [
     sentence:
       "writing with ptrace to another process' private page takes a shared lock of the file's page away",
     source: `${SOURCE}, which left this open`,
+    about: {
+      policies: ['wire', 'wiremax'],
+      reason: 'the designs since do not lose the lock, so nothing depends on the pmap',
+    },
     setup: (world) => traced(world, MAP_SHARED),
     action: (world, { locked, other, at }) => {
       world.poke(other, at, W);

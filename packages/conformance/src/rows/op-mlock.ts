@@ -44,6 +44,10 @@ export const posixLockRows: readonly LiveRow[] = [
     id: 'OP-MLOCK-3',
     sentence: 'what mlock has locked is resident when it returns',
     source: `${MLOCK}, assertion 3, ${UNTESTED}`,
+    about: {
+      policies: ['wire', 'wiremax', 'targeted'],
+      reason: 'its locked memory is resident and need not be mapped, so that accesses may fault',
+    },
     setup: (world) => world.anon(32),
     action: (world, va) => {
       const before = world.resident(va, 32);

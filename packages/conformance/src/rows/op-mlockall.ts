@@ -20,6 +20,11 @@ function busy(id: string, object: string, make: (world: World) => OpenedFile): L
     id,
     sentence: `MCL_CURRENT locks mappings of ${object}, and so they cannot be thrown away`,
     source: `${MLOCKALL} ${id.slice('OP-MLOCKALL-'.length)}`,
+    about: {
+      policies: ['wire', 'wiremax'],
+      profiles: ['netbsd-2001'],
+      reason: 'the panic is of the designs that find locked pages through the pmap',
+    },
     setup: (world) => world.map(make(world).fd, world.page, RW, MAP_SHARED),
     action: (world, va) => {
       const { sys } = world.process;
