@@ -25,7 +25,8 @@ describe.each(PORTS)('a machine of %s that forgets every mapping at every step',
     }
     // Two pages, each store and each load: three faults at most for each of the pairs of pages.
     expect(machine.uvm.exp.faults).toBeLessThan(120);
-    expect(machine.amnesia!.strikes).toBeGreaterThan(100);
+    // Every access is a step; of the calls in its faults one in sixteen.
+    expect(machine.amnesia!.strikes).toBeGreaterThan(80);
   });
 
   it('runs programs from pages that it fetches, loads and stores by turns, in threads and after a fork', () => {

@@ -4,7 +4,7 @@ import { NO_PA, PMAP_KERNEL, type PmapId, type Va } from './address.ts';
 import { Amnesia } from './amnesia.ts';
 import { bootBare, type BareMachine } from './bare.ts';
 import { FAULT } from './mmu.ts';
-import { TRAP_FAULT } from './port.ts';
+import { type Port, TRAP_FAULT } from './port.ts';
 import { ACCESS_USER, PMAP_WIRED, VM_PROT_READ, VM_PROT_WRITE } from './prot.ts';
 
 const PAGE = 4096;
@@ -12,10 +12,27 @@ const RW = VM_PROT_READ | VM_PROT_WRITE;
 const LOAD = VM_PROT_READ | ACCESS_USER;
 const { kernelMin } = flat.layout;
 
+/** The same port, taking the advice to copy mappings. */
+const copying: Port = {
+  ...flat,
+  boot: (services) => {
+    const md = flat.boot(services);
+    md.pmap.copy = (dst, src, dstVa, length, srcVa) => {
+      for (let at = 0; at < length; at += PAGE)
+        md.pmap.enter(dst, dstVa + at, md.pmap.extract(src, srcVa + at), VM_PROT_READ, 0);
+    };
+    return md;
+  },
+};
+
 /** A machine whose generator always draws the same. */
-function sick(probability: number, drawn = 0): BareMachine & { amnesia: Amnesia; map: PmapId } {
+function sick(
+  probability: number,
+  drawn = 0,
+  port: Port = flat,
+): BareMachine & { amnesia: Amnesia; map: PmapId } {
   const amnesia = new Amnesia(probability, () => drawn);
-  const bare = bootBare(amnesia.afflict(flat));
+  const bare = bootBare(amnesia.afflict(port));
   const map = bare.md.pmap.create();
   bare.md.pmap.activate(map);
   return Object.assign(bare, { amnesia, map });
@@ -45,6 +62,44 @@ describe('amnesia', () => {
     expect(mmus[0]!.translate(kernelMin + PAGE, VM_PROT_READ)).toBe(pages[3]);
     expect(amnesia.forgotten).toBe(2);
     expect(amnesia.strikes).toBeGreaterThan(6);
+  });
+
+  it('forgets what was wired, once it is not any more', () => {
+    const machine = sick(1);
+    const { md, map, amnesia } = machine;
+    md.pmap.enter(map, 0x5000, machine.takePage(), RW, RW | PMAP_WIRED);
+    amnesia.step();
+    expect(md.pmap.residentCount(map)).toBe(1);
+    md.pmap.unwire(map, 0x5000);
+    amnesia.step();
+    expect(md.pmap.residentCount(map)).toBe(0);
+  });
+
+  it('forgets what a port has copied on advice', () => {
+    const machine = sick(1, 0.5, copying);
+    const { md, map, amnesia } = machine;
+    const other = md.pmap.create();
+    md.pmap.enter(map, 0x5000, machine.takePage(), RW, RW);
+    md.pmap.copy(other, map, 0x8000, PAGE, 0x5000);
+    expect(md.pmap.residentCount(other)).toBe(1);
+    amnesia.step();
+    expect([map, other].map((each) => md.pmap.residentCount(each))).toEqual([0, 0]);
+  });
+
+  it('asks a map for no more than was entered since it last forgot', () => {
+    const machine = sick(1, 0.5);
+    const { md, map, amnesia, events } = machine;
+    for (const va of [0x5000, 0x9000, 0x6000]) md.pmap.enter(map, va, machine.takePage(), RW, RW);
+    const asked: (readonly number[])[] = [];
+    events.watch((name, ...values) => {
+      if (name === 'pmap.forget') asked.push(values.map(Number));
+    });
+    amnesia.step();
+    amnesia.step();
+    expect(asked.map((values) => values.slice(0, 3))).toEqual([
+      [map, 0x5000, 0x7000],
+      [map, 0x9000, 0xa000],
+    ]);
   });
 
   it('strikes maps that no CPU runs, and none that have gone', () => {

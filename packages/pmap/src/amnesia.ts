@@ -20,9 +20,12 @@ const MOST_KEPT = 8;
  * A port whose pmaps forget at random all that they may, so that whoever relies on a mapping that is not wired is
  * found out.
  *
+ * Only what has been entered since a map last forgot can be there to be forgotten, so a step costs what has happened since,
+ * however much is mapped or wired.
+ *
  * A *step* is an access (before it is translated), sixteen calls of the pmap (before each of them), and whatever else the owner
  * of the machine says is one. At each, with the probability given, every map forgets everything (`Pmap.forget`), the
- * kernel's too, and is updated.
+ * kernel's too, and those that had anything to forget are updated.
  *
  * **Progress.** What a fault was taken for is kept until it has been used once. So an instruction that needs
  * several mappings at once comes through, though everything is forgotten before every access:
@@ -43,9 +46,11 @@ export class Amnesia {
   forgotten = 0;
   private readonly draw: () => number;
   private readonly kept: Va[] = [];
-  /** Maps that exist, with their references. */
-  private readonly maps: Map<PmapId, number> = new Map([[PMAP_KERNEL, 1]]);
+  /** Maps that exist. */
+  private readonly maps: Map<PmapId, Memories> = new Map([[PMAP_KERNEL, new Memories(1)]]);
   private md: MachineDependent | null = null;
+  /** How many {@link undisturbed} actions are under way. */
+  private calm = 0;
 
   /**
    * @param probability of forgetting everything, at each step
@@ -77,25 +82,48 @@ export class Amnesia {
    * @param part of a step that this is; a whole one if not given
    */
   step(part = 1): void {
-    if (this.md !== null && this.draw() < this.probability * part) this.strike(this.md);
+    if (this.md !== null && this.calm === 0 && this.draw() < this.probability * part)
+      this.strike(this.md);
+  }
+
+  /** Does something in the middle of a pmap's operation, where nothing may be forgotten: no step is one until it is done. */
+  undisturbed<T>(action: () => T): T {
+    this.calm++;
+    try {
+      return action();
+    } finally {
+      this.calm--;
+    }
   }
 
   private strike({ pmap, port }: MachineDependent): void {
-    const { userMin, userMax, kernelMin, kernelMax } = port.layout;
-    const kept = this.kept.length > 1 ? this.kept.toSorted((a, b) => a - b) : this.kept;
+    const { pageSize } = port.layout;
     this.strikes++;
-    for (const map of this.maps.keys()) {
-      const kernel = map === PMAP_KERNEL;
-      const end = kernel ? kernelMax : userMax;
-      let start = kernel ? kernelMin : userMin;
-      for (const va of kept) {
-        if (va < start || va >= end) continue;
-        if (va > start) this.forgotten += pmap.forget(map, start, va);
-        start = va + port.layout.pageSize;
+    for (const [map, { fresh }] of this.maps) {
+      if (fresh.size === 0) continue;
+      const pages = [...fresh].toSorted((a, b) => a - b);
+      fresh.clear();
+      let start = 0;
+      let end = 0;
+      for (const va of pages) {
+        if (this.kept.includes(va)) {
+          fresh.add(va);
+          continue;
+        }
+        if (va !== end) {
+          if (start < end) this.forgotten += pmap.forget(map, start, end);
+          start = va;
+        }
+        end = va + pageSize;
       }
       if (start < end) this.forgotten += pmap.forget(map, start, end);
       pmap.update(map);
     }
+  }
+
+  /** There may be a mapping at `va` that is not wired, and was not there, or was wired. */
+  remember(map: PmapId, va: Va): void {
+    this.maps.get(map)?.fresh.add(va);
   }
 
   /** An access has faulted at `va`, and is to be made again. */
@@ -119,9 +147,22 @@ export class Amnesia {
 
   /** References to a map have come, or gone. */
   count(map: PmapId, by: number): void {
-    const references = (this.maps.get(map) ?? 0) + by;
-    if (references === 0) this.maps.delete(map);
-    else this.maps.set(map, references);
+    const memories = this.maps.get(map) ?? new Memories(0);
+    memories.references += by;
+    if (memories.references === 0) this.maps.delete(map);
+    else this.maps.set(map, memories);
+  }
+}
+
+/** What a map may have to forget. */
+class Memories {
+  /** To the map. */
+  references: number;
+  /** Pages entered, or unwired, since it forgot everything. */
+  readonly fresh: Set<Va> = new Set();
+
+  constructor(references: number) {
+    this.references = references;
   }
 }
 
@@ -139,7 +180,7 @@ class AmnesiacMachine implements MachineDependent {
     this.#healthy = healthy;
     this.#amnesia = amnesia;
     this.port = healthy.port;
-    this.pmap = new AmnesiacPmap(healthy.pmap, amnesia);
+    this.pmap = new AmnesiacPmap(healthy.pmap, amnesia, healthy.port.layout.pageSize);
     this.mmus = healthy.mmus.map((mmu) => new AmnesiacMmu(mmu, amnesia, healthy.port.layout));
     this.fault = healthy.fault;
     if (healthy.syncForDevice !== undefined)

@@ -16,11 +16,13 @@ export class AmnesiacPmap implements Pmap {
   readonly procwr: Pmap['procwr'];
   private readonly healthy: Pmap;
   private readonly amnesia: Amnesia;
+  private readonly pageSize: number;
 
-  constructor(healthy: Pmap, amnesia: Amnesia) {
+  constructor(healthy: Pmap, amnesia: Amnesia, pageSize: number) {
     const { growKernel, fork, prefer, mapPoolPage, procwr } = healthy;
     this.healthy = healthy;
     this.amnesia = amnesia;
+    this.pageSize = pageSize;
     this.growKernel = growKernel && ((maxva) => growKernel.call(this.struck(), maxva));
     this.fork = fork && ((src, dst) => fork.call(this.struck(), src, dst));
     this.prefer = prefer && ((offset, va) => prefer.call(healthy, offset, va));
@@ -35,7 +37,16 @@ export class AmnesiacPmap implements Pmap {
   }
 
   init(services: PmapServices): void {
-    this.healthy.init(services);
+    // UVM calls the pmap to zero a table's page, and the pmap is amid an operation then: nothing may be forgotten.
+    this.healthy.init({
+      segments: services.segments,
+      pageCount: services.pageCount,
+      isManaged: (pa) => services.isManaged(pa),
+      pageIndex: (pa) => services.pageIndex(pa),
+      pageAddress: (index) => services.pageAddress(index),
+      allocPage: () => this.amnesia.undisturbed(() => services.allocPage()),
+      freePage: (pa) => this.amnesia.undisturbed(() => services.freePage(pa)),
+    });
   }
 
   virtualSpace(): { readonly start: Va; readonly end: Va } {
@@ -72,7 +83,9 @@ export class AmnesiacPmap implements Pmap {
   }
 
   enter(map: PmapId, va: Va, pa: Pa, prot: Prot, flags: EnterFlags): Errno {
-    return this.struck().enter(map, va, pa, prot, flags);
+    const error = this.struck().enter(map, va, pa, prot, flags);
+    this.amnesia.remember(map, va);
+    return error;
   }
 
   remove(map: PmapId, start: Va, end: Va): void {
@@ -85,6 +98,7 @@ export class AmnesiacPmap implements Pmap {
 
   unwire(map: PmapId, va: Va): void {
     this.struck().unwire(map, va);
+    this.amnesia.remember(map, va);
   }
 
   extract(map: PmapId, va: Va): Pa {
@@ -100,7 +114,11 @@ export class AmnesiacPmap implements Pmap {
   }
 
   copy(dst: PmapId, src: PmapId, dstVa: Va, length: number, srcVa: Va): void {
+    const before = this.residentCount(dst);
     this.struck().copy(dst, src, dstVa, length, srcVa);
+    // Most ports do not take the advice.
+    if (this.residentCount(dst) > before)
+      for (let va = dstVa; va < dstVa + length; va += this.pageSize) this.amnesia.remember(dst, va);
   }
 
   collect(map: PmapId): void {

@@ -325,21 +325,33 @@ export class OeaPmap implements Pmap {
     this.maps.get(pmap);
   }
 
-  /** The groups are walked, whatever the range: there are fewer of them than pages in any range worth it. */
+  /** The groups are walked if there are fewer of them than pages in the range. */
   forget(pmap: PmapId, start: Va, end: Va): number {
     this.maps.get(pmap);
     if (this.events.watched) this.events.emit('pmap.forget', pmap, start, end);
-    if (this.resident[pmap] === 0) return 0;
     const before = this.resident[pmap]!;
+    if (before === 0) return 0;
     const { ptegHead, onext, pmap: owner, vaddr } = this.pvos;
+    if ((end - start) / PAGE < ptegHead.length) {
+      for (let va = start; va < end; va += PAGE) {
+        const pvo = this.find(pmap, va);
+        if (pvo !== PVO_NONE) this.forgetPvo(pvo);
+      }
+      return before - this.resident[pmap]!;
+    }
     for (let group = 0; group < ptegHead.length; group++)
       for (let pvo = ptegHead[group]!, next; pvo !== PVO_NONE; pvo = next) {
         next = onext[pvo]!;
         const va = (vaddr[pvo]! & ~(PAGE - 1)) >>> 0;
-        if (owner[pvo] !== pmap || va < start || va >= end) continue;
-        if ((vaddr[pvo]! & (PVO_MANAGED | PVO_WIRED)) === PVO_MANAGED) this.pvoRemove(pvo, true);
+        if (owner[pvo] === pmap && va >= start && va < end) this.forgetPvo(pvo);
       }
     return before - this.resident[pmap]!;
+  }
+
+  /** Removes it, unless it is wired, or of {@link kenterPa}. */
+  private forgetPvo(pvo: number): void {
+    if ((this.pvos.vaddr[pvo]! & (PVO_MANAGED | PVO_WIRED)) === PVO_MANAGED)
+      this.pvoRemove(pvo, true);
   }
 
   update(pmap: PmapId): void {
