@@ -1,26 +1,33 @@
-import type { Port } from '@uvmkit/pmap';
+import type { MmuFormat, Port } from '@uvmkit/pmap';
 import { alpha } from '@uvmkit/pmap-alpha';
-import { i386 } from '@uvmkit/pmap-i386';
+import { i386, i386Format } from '@uvmkit/pmap-i386';
 import { ibm4xx, oea } from '@uvmkit/pmap-powerpc';
 import { sv32, sv39 } from '@uvmkit/pmap-riscv';
 import { srmmu, sun4c } from '@uvmkit/pmap-sparc';
 import { InputError } from './input-error.ts';
 
+/** What comes along of an architecture. */
+interface Architecture {
+  readonly port: () => Port;
+  /** Its MMU by the manual. */
+  readonly format?: MmuFormat;
+}
+
 /** The MMUs that NetBSD of 2001 ran on, which `all` stands for: one line each. */
-const OF_2001: readonly (readonly [string, () => Port])[] = [
-  ['i386', () => i386()],
-  ['alpha', () => alpha()],
-  ['sun4c', () => sun4c()],
-  ['srmmu', () => srmmu()],
-  ['oea', () => oea()],
-  ['ibm4xx', () => ibm4xx()],
+const OF_2001: readonly (readonly [string, Architecture])[] = [
+  ['i386', { port: () => i386(), format: i386Format }],
+  ['alpha', { port: () => alpha() }],
+  ['sun4c', { port: () => sun4c() }],
+  ['srmmu', { port: () => srmmu() }],
+  ['oea', { port: () => oea() }],
+  ['ibm4xx', { port: () => ibm4xx() }],
 ];
 
 /** Every architecture that `--arch` knows, by the name it is called there. RISC-V came later and is asked for by name. */
-const ARCHITECTURES: ReadonlyMap<string, () => Port> = new Map<string, () => Port>([
+const ARCHITECTURES: ReadonlyMap<string, Architecture> = new Map<string, Architecture>([
   ...OF_2001,
-  ['sv32', () => sv32()],
-  ['sv39', () => sv39()],
+  ['sv32', { port: () => sv32() }],
+  ['sv39', { port: () => sv39() }],
 ]);
 
 /** The names, in the order of a report's columns. */
@@ -37,11 +44,16 @@ export function portsOf(list: string): Port[] {
   const all = OF_2001.map(([name]) => name);
   const names = list === 'all' ? all : list.split(',').map((name) => name.trim());
   return [...new Set(names)].map((name) => {
-    const make = ARCHITECTURES.get(name);
-    if (make === undefined)
+    const architecture = ARCHITECTURES.get(name);
+    if (architecture === undefined)
       throw new InputError(
         `--arch: expected all or some of ${architectureNames().join(', ')}, found "${name}"`,
       );
-    return make();
+    return architecture.port();
   });
+}
+
+/** The MMU of an architecture by its manual; undefined if `--arch` does not know the name or nobody wrote it. */
+export function formatOf(name: string): MmuFormat | undefined {
+  return ARCHITECTURES.get(name)?.format;
 }

@@ -82,6 +82,24 @@ describe('uvmkit conform', () => {
   });
 });
 
+describe('layer mmu', () => {
+  it('is judged by the format that comes along with an MMU', async () => {
+    const { report } = await conform({ arch: 'i386', layer: ['mmu'] });
+    expect(report.counts).toMatchObject({ held: 3, inapplicable: 0 });
+  });
+
+  it('is judged by the format that a module exports', async () => {
+    const { report } = await conform({ port: built.port('format'), layer: ['mmu'] });
+    expect(report.results.map(({ verdict }) => verdict)).toEqual(['failed', 'failed', 'held']);
+    expect(report.results[0]!.reason).toMatch(/pdeP=0.*wanted 0x345abc, found a fault/);
+  });
+
+  it('says nothing of a port without one', async () => {
+    const { report } = await conform({ port: built.port('honest'), layer: ['mmu'] });
+    expect(report.counts).toMatchObject({ held: 0, inapplicable: 3 });
+  });
+});
+
 describe('a port that lies', () => {
   it('about its page size fails what depends on it, and says so', async () => {
     const { code, report } = await conform({
@@ -140,6 +158,10 @@ describe('what is no port at all', () => {
     ['nothing', /nothing\.mjs: port is not a port:\n {2}a port is an object, found 42/],
     ['empty', /empty\.mjs: expected an export named port, or a default one, found ports/],
     ['bursts', /bursts\.mjs: cannot be loaded: Error: at the first line/],
+    [
+      'no-format',
+      /format is not an MmuFormat:\n {2}bits\.p: wanted numbers, found 1\n {2}pa: wanted an address, found "here"\n {2}mapped: wanted a function/,
+    ],
     ['missing', /missing\.mjs: cannot be loaded: .*Cannot find module/],
   ])('%s is refused in words', async (name, words) => {
     await expect(conform({ port: built.port(name) })).rejects.toThrow(words);

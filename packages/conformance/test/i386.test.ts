@@ -1,6 +1,5 @@
-import { i386 } from '@uvmkit/pmap-i386';
+import { i386, i386Format } from '@uvmkit/pmap-i386';
 import { declareConformance } from '../src/vitest.ts';
-import { i386Format } from './formats/i386.ts';
 
 declareConformance(i386(), {
   format: i386Format,

@@ -9,6 +9,7 @@ export * from './address.ts';
 export { Amnesia } from './amnesia.ts';
 export * from './errno.ts';
 export * from './events.ts';
+export * from './mmu-format.ts';
 export * from './front.ts';
 export * from './map-table.ts';
 export * from './memory.ts';

@@ -41,7 +41,8 @@ const LIMIT = 120;
 const COMMAND_HELP = `
 A cell tells ok, FAIL, differs (as documented), declines (the contract leaves it to the port), n/a (the port lacks what it is about).
 A port of one's own is a module that exports it as port or as its default, or a function that makes it; and, if there are any, ports
-of the same MMU with few resources as scarce = { word: port }.
+of the same MMU with few resources as scarce = { word: port }, and its MMU by the manual as format, an MmuFormat of @uvmkit/pmap, without
+which layer mmu says nothing of it.
 Exit code: 0 if no case failed, 1 if one did, 2 if the command line or the module cannot be used.`;
 
 /** What is told of a case everywhere. */

@@ -1,19 +1,20 @@
-import { portProblems } from '@uvmkit/conformance';
-import type { Port } from '@uvmkit/pmap';
+import { formatProblems, portProblems } from '@uvmkit/conformance';
+import type { MmuFormat, Port } from '@uvmkit/pmap';
 import { alpha } from '@uvmkit/pmap-alpha';
 import { i386 } from '@uvmkit/pmap-i386';
 import { ibm4xx, oea } from '@uvmkit/pmap-powerpc';
 import { srmmu, sun4c } from '@uvmkit/pmap-sparc';
 import { pathToFileURL } from 'node:url';
-import { portsOf } from '../architectures.ts';
+import { formatOf, portsOf } from '../architectures.ts';
 import { InputError } from '../input-error.ts';
 import { thrownText } from './thrown.ts';
 import type { Subject } from './task.ts';
 
-/** A port, and ports of the same MMU whose resources are few. */
+/** A port, ports of the same MMU whose resources are few, and the MMU by its manual, if anybody wrote that. */
 export interface Loaded {
   readonly port: Port;
   readonly scarce: Readonly<Record<string, Port>>;
+  readonly format: MmuFormat | undefined;
 }
 
 const SCARCE: Readonly<Record<string, () => Readonly<Record<string, Port>>>> = {
@@ -28,12 +29,16 @@ const SCARCE: Readonly<Record<string, () => Readonly<Record<string, Port>>>> = {
 /**
  * The port that a subject names.
  *
- * @throws InputError if the module cannot be loaded, or exports no port
+ * @throws InputError if the module cannot be loaded, exports no port, or a format that is none
  */
 export async function load(subject: Subject): Promise<Loaded> {
   if ('arch' in subject) {
     const [port] = portsOf(subject.arch);
-    return { port: port!, scarce: SCARCE[subject.arch]?.() ?? {} };
+    return {
+      port: port!,
+      scarce: SCARCE[subject.arch]?.() ?? {},
+      format: formatOf(subject.arch),
+    };
   }
   const { file } = subject;
   const module = await importOf(file);
@@ -50,6 +55,7 @@ export async function load(subject: Subject): Promise<Loaded> {
         ([word, value]) => [word, portOf(file, `scarce.${word}`, value)],
       ),
     ),
+    format: formatIn(file, module),
   };
 }
 
@@ -74,6 +80,17 @@ function portOf(file: string, what: string, exported: unknown): Port {
   if (problems.length > 0)
     throw new InputError([`${file}: ${what} is not a port:`, ...problems].join('\n  '));
   return value as Port;
+}
+
+function formatIn(
+  file: string,
+  { format }: Readonly<Record<string, unknown>>,
+): MmuFormat | undefined {
+  if (format === undefined) return undefined;
+  const problems = formatProblems(format);
+  if (problems.length > 0)
+    throw new InputError([`${file}: format is not an MmuFormat:`, ...problems].join('\n  '));
+  return format as MmuFormat;
 }
 
 function names(module: Readonly<Record<string, unknown>>): string {

@@ -37,7 +37,13 @@ export async function conform({ subject, id, seed, effort }: ConformTask): Promi
   const result =
     each === undefined
       ? await recordingCase(id, port.port, seed)
-      : runCase(each, port.port, { search, seed, effort, scarce: port.scarce });
+      : runCase(each, port.port, {
+          search,
+          seed,
+          effort,
+          scarce: port.scarce,
+          ...(port.format === undefined ? {} : { format: port.format }),
+        });
   const { sentence, layer, level, clauses } = result.case;
   const { arch, verdict, reason, script } = result;
   const ms = performance.now() - began;

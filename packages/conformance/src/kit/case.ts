@@ -1,6 +1,5 @@
-import type { Port } from '@uvmkit/pmap';
+import type { MmuFormat, Port } from '@uvmkit/pmap';
 import type { ClauseId } from './clauses.ts';
-import type { MmuFormat } from './format.ts';
 import type { Search } from './search.ts';
 
 /** What a case is about: the hardware, the pmap, UVM on it, or what happens when something runs out. */

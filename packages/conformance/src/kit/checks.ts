@@ -110,6 +110,36 @@ function capabilityProblems({ capabilities }: Readonly<Record<string, unknown>>)
   });
 }
 
+/**
+ * Why a value is no {@link MmuFormat}, one line a reason: for values that come from elsewhere.
+ *
+ * @returns nothing if it looks like one; whether it is true of its MMU is for the cases to say
+ */
+export function formatProblems(value: unknown): string[] {
+  if (!isObject(value)) return [`a format is an object, found ${said(value)}`];
+  const { bits, walks } = value;
+  const problems: string[] = [];
+  if (!isObject(bits)) problems.push(`bits: wanted an object, found ${said(bits)}`);
+  else
+    for (const [name, values] of Object.entries(bits))
+      if (!isNumbers(values)) problems.push(`bits.${name}: wanted numbers, found ${said(values)}`);
+  for (const name of ['va', 'pa'])
+    if (!Number.isSafeInteger(value[name]))
+      problems.push(`${name}: wanted an address, found ${said(value[name])}`);
+  if (!isNumbers(value['modes']))
+    problems.push(`modes: wanted numbers, found ${said(value['modes'])}`);
+  for (const name of ['mapped', 'allows', 'over'])
+    if (typeof value[name] !== 'function')
+      problems.push(`${name}: wanted a function, found ${said(value[name])}`);
+  if (!Array.isArray(walks)) problems.push(`walks: wanted a list, found ${said(walks)}`);
+  return problems;
+}
+
+/** Whether a value is a list of numbers, at least one of them. */
+function isNumbers(value: unknown): boolean {
+  return Array.isArray(value) && value.length > 0 && value.every(Number.isSafeInteger);
+}
+
 /** Why what `boot` answered is no booted port, one line a reason. */
 export function bootProblems(value: unknown, port: Port, cpus: number): string[] {
   if (!isObject(value)) return [`boot: wanted what it is for, found ${said(value)}`];

@@ -8,10 +8,9 @@ export {
   Breach,
 } from './case.ts';
 export { cases } from './cases/index.ts';
-export { bootProblems, portProblems } from './checks.ts';
+export { bootProblems, formatProblems, portProblems } from './checks.ts';
 export { type Clause, type ClauseId, CLAUSES } from './clauses.ts';
 export { type Divergence, divergencesOf } from './divergences.ts';
-export type { Bytes, FormatBits, MmuFormat, Walk } from './format.ts';
 export {
   chosenCases,
   type KitOptions,

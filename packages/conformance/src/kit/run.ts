@@ -1,9 +1,8 @@
-import type { Port } from '@uvmkit/pmap';
+import type { MmuFormat, Port } from '@uvmkit/pmap';
 import { type Aspect, type CaseContext, type KitCase, type Layer, Breach } from './case.ts';
 import { cases } from './cases/index.ts';
 import { asBreach } from './cases/define.ts';
 import { type Divergence, divergencesOf } from './divergences.ts';
-import type { MmuFormat } from './format.ts';
 import type { Search } from './search.ts';
 
 /**

@@ -1,6 +1,14 @@
-import { type Access, FAULT, PhysicalMemory, protName, VM_PROT_ALL } from '@uvmkit/pmap';
+import {
+  type Access,
+  FAULT,
+  type FormatBits,
+  type FormatBytes,
+  type MmuFormat,
+  PhysicalMemory,
+  protName,
+  VM_PROT_ALL,
+} from '@uvmkit/pmap';
 import { Breach, type KitCase } from '../case.ts';
-import type { Bytes, FormatBits, MmuFormat } from '../format.ts';
 import { code } from '../stage.ts';
 import { kitCase } from './define.ts';
 import { R, RW, W, X } from './rights.ts';
@@ -49,10 +57,16 @@ function judge(
   );
 }
 
-function poke(memory: PhysicalMemory, words: Bytes): void {
+function poke(memory: PhysicalMemory, words: FormatBytes): void {
   for (const [pa, text] of Object.entries(words))
     for (const [index, byte] of text.split(' ').entries())
       memory.write8(Number(pa) + index, Number.parseInt(byte, 16));
+}
+
+/** Where two memories of one size first differ, or −1. Millions of bytes a walk: a loop, not a callback a byte. */
+function firstDifference(found: Uint8Array, wanted: Uint8Array): number {
+  for (let at = 0; at < found.length; at++) if (found[at] !== wanted[at]) return at;
+  return -1;
 }
 
 /** What the MMU does with tables, judged by what its manual says: `KitOptions.format`. */
@@ -118,7 +132,7 @@ export const mmuCases: readonly KitCase[] = [
         const wanted = new PhysicalMemory(MEMORY, port.layout.pageSize);
         poke(wanted, before);
         poke(wanted, after);
-        const at = memory.bytes.findIndex((byte, index) => byte !== wanted.bytes[index]);
+        const at = firstDifference(memory.bytes, wanted.bytes);
         if (at >= 0)
           throw new Breach(
             `memory after walk ${name} at ${code(at)}`,

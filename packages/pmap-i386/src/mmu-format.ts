@@ -1,6 +1,12 @@
-import { ACCESS_USER, PhysicalMemory, VM_PROT_READ, VM_PROT_WRITE } from '@uvmkit/pmap';
-import { CR0_PE, CR0_PG, CR0_WP, I386Mmu } from '@uvmkit/pmap-i386';
-import type { FormatBits, MmuFormat } from '../../src/index.ts';
+import {
+  ACCESS_USER,
+  type FormatBits,
+  type MmuFormat,
+  PhysicalMemory,
+  VM_PROT_READ,
+  VM_PROT_WRITE,
+} from '@uvmkit/pmap';
+import { CR0_PE, CR0_PG, CR0_WP, I386Mmu } from './mmu.ts';
 
 const DIRECTORY = 0x1000;
 const PDE = 0x1080;
