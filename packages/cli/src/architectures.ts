@@ -3,7 +3,7 @@ import { alpha } from '@uvmkit/pmap-alpha';
 import { i386, i386Format } from '@uvmkit/pmap-i386';
 import { ibm4xx, oea } from '@uvmkit/pmap-powerpc';
 import { sv32, sv39 } from '@uvmkit/pmap-riscv';
-import { srmmu, sun4c } from '@uvmkit/pmap-sparc';
+import { srmmu, srmmuFormat, sun4c } from '@uvmkit/pmap-sparc';
 import { InputError } from './input-error.ts';
 
 /** What comes along of an architecture. */
@@ -18,7 +18,7 @@ const OF_2001: readonly (readonly [string, Architecture])[] = [
   ['i386', { port: () => i386(), format: i386Format }],
   ['alpha', { port: () => alpha() }],
   ['sun4c', { port: () => sun4c() }],
-  ['srmmu', { port: () => srmmu() }],
+  ['srmmu', { port: () => srmmu(), format: srmmuFormat }],
   ['oea', { port: () => oea() }],
   ['ibm4xx', { port: () => ibm4xx() }],
 ];

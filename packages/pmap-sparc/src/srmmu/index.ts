@@ -1,5 +1,6 @@
 /** The sun4m: SPARC Reference MMU and NetBSD's pmap for it. */
 export { srmmu, SrmmuMachine, type SrmmuOptions } from './port.ts';
+export { srmmuFormat } from './mmu-format.ts';
 export {
   FLUSH_CONTEXT,
   FLUSH_ENTIRE,
