@@ -1,5 +1,5 @@
 import type { MmuFormat, Port } from '@uvmkit/pmap';
-import { alpha } from '@uvmkit/pmap-alpha';
+import { alpha, alphaFormat } from '@uvmkit/pmap-alpha';
 import { i386, i386Format } from '@uvmkit/pmap-i386';
 import { ibm4xx, oea } from '@uvmkit/pmap-powerpc';
 import { sv32, sv39 } from '@uvmkit/pmap-riscv';
@@ -16,7 +16,7 @@ interface Architecture {
 /** The MMUs that NetBSD of 2001 ran on, which `all` stands for: one line each. */
 const OF_2001: readonly (readonly [string, Architecture])[] = [
   ['i386', { port: () => i386(), format: i386Format }],
-  ['alpha', { port: () => alpha() }],
+  ['alpha', { port: () => alpha(), format: alphaFormat }],
   ['sun4c', { port: () => sun4c() }],
   ['srmmu', { port: () => srmmu(), format: srmmuFormat }],
   ['oea', { port: () => oea() }],

@@ -5,6 +5,7 @@
 export { alpha } from './port.ts';
 export { type AlphaOptions } from './options.ts';
 export * from './mmu.ts';
+export { alphaFormat } from './mmu-format.ts';
 export * from './pte.ts';
 export * from './vmparam.ts';
 export { AlphaPmap } from './pmap.ts';
