@@ -1,7 +1,7 @@
 import type { MmuFormat, Port } from '@uvmkit/pmap';
 import { alpha, alphaFormat } from '@uvmkit/pmap-alpha';
 import { i386, i386Format } from '@uvmkit/pmap-i386';
-import { ibm4xx, oea } from '@uvmkit/pmap-powerpc';
+import { ibm4xx, oea, oeaFormat } from '@uvmkit/pmap-powerpc';
 import { sv32, sv39 } from '@uvmkit/pmap-riscv';
 import { srmmu, srmmuFormat, sun4c } from '@uvmkit/pmap-sparc';
 import { InputError } from './input-error.ts';
@@ -19,7 +19,7 @@ const OF_2001: readonly (readonly [string, Architecture])[] = [
   ['alpha', { port: () => alpha(), format: alphaFormat }],
   ['sun4c', { port: () => sun4c() }],
   ['srmmu', { port: () => srmmu(), format: srmmuFormat }],
-  ['oea', { port: () => oea() }],
+  ['oea', { port: () => oea(), format: oeaFormat }],
   ['ibm4xx', { port: () => ibm4xx() }],
 ];
 
