@@ -3,7 +3,7 @@ import { alpha, alphaFormat } from '@uvmkit/pmap-alpha';
 import { i386, i386Format } from '@uvmkit/pmap-i386';
 import { ibm4xx, oea, oeaFormat } from '@uvmkit/pmap-powerpc';
 import { sv32, sv39 } from '@uvmkit/pmap-riscv';
-import { srmmu, srmmuFormat, sun4c } from '@uvmkit/pmap-sparc';
+import { srmmu, srmmuFormat, sun4c, sun4cFormat } from '@uvmkit/pmap-sparc';
 import { InputError } from './input-error.ts';
 
 /** What comes along of an architecture. */
@@ -17,7 +17,7 @@ interface Architecture {
 const OF_2001: readonly (readonly [string, Architecture])[] = [
   ['i386', { port: () => i386(), format: i386Format }],
   ['alpha', { port: () => alpha(), format: alphaFormat }],
-  ['sun4c', { port: () => sun4c() }],
+  ['sun4c', { port: () => sun4c(), format: sun4cFormat }],
   ['srmmu', { port: () => srmmu(), format: srmmuFormat }],
   ['oea', { port: () => oea(), format: oeaFormat }],
   ['ibm4xx', { port: () => ibm4xx() }],

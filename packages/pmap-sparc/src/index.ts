@@ -10,4 +10,11 @@ export {
   SrmmuPmap,
   type SrmmuOptions,
 } from './srmmu/index.ts';
-export { sun4c, Sun4cMachine, Sun4cMmu, Sun4cPmap, type Sun4cOptions } from './sun4c/index.ts';
+export {
+  sun4c,
+  sun4cFormat,
+  Sun4cMachine,
+  Sun4cMmu,
+  Sun4cPmap,
+  type Sun4cOptions,
+} from './sun4c/index.ts';
