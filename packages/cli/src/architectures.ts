@@ -1,7 +1,7 @@
 import type { MmuFormat, Port } from '@uvmkit/pmap';
 import { alpha, alphaFormat } from '@uvmkit/pmap-alpha';
 import { i386, i386Format } from '@uvmkit/pmap-i386';
-import { ibm4xx, oea, oeaFormat } from '@uvmkit/pmap-powerpc';
+import { ibm4xx, ibm4xxFormat, oea, oeaFormat } from '@uvmkit/pmap-powerpc';
 import { sv32, sv39 } from '@uvmkit/pmap-riscv';
 import { srmmu, srmmuFormat, sun4c, sun4cFormat } from '@uvmkit/pmap-sparc';
 import { InputError } from './input-error.ts';
@@ -20,7 +20,7 @@ const OF_2001: readonly (readonly [string, Architecture])[] = [
   ['sun4c', { port: () => sun4c(), format: sun4cFormat }],
   ['srmmu', { port: () => srmmu(), format: srmmuFormat }],
   ['oea', { port: () => oea(), format: oeaFormat }],
-  ['ibm4xx', { port: () => ibm4xx() }],
+  ['ibm4xx', { port: () => ibm4xx(), format: ibm4xxFormat }],
 ];
 
 /** Every architecture that `--arch` knows, by the name it is called there. RISC-V came later and is asked for by name. */

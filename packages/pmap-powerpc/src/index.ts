@@ -3,4 +3,4 @@
  * exported by `@uvmkit/pmap-powerpc/oea` and `@uvmkit/pmap-powerpc/ibm4xx`.
  */
 export { oea, oeaFormat, type OeaOptions } from './oea/index.ts';
-export { ibm4xx, type Ibm4xxOptions } from './ibm4xx/index.ts';
+export { ibm4xx, ibm4xxFormat, type Ibm4xxOptions } from './ibm4xx/index.ts';
