@@ -5,7 +5,7 @@
 import fc from 'fast-check';
 import type { Command, Counterexample, SearchTask } from './kit/search.ts';
 
-/** A {@link Search} by fast-check: sequences biased to small arguments, shrunk to as few and as small commands as it can. */
+/** A `Search` by fast-check: sequences biased to small arguments, shrunk to as few and as small commands as it can. */
 export function search({ shapes, seed, runs, length, run }: SearchTask): Counterexample | null {
   const command: fc.Arbitrary<Command> = fc.oneof(
     ...shapes.map(({ name, weight, ranges }) => ({

@@ -6,6 +6,7 @@ import type { World } from './world.ts';
 /** Whose behaviour is expected, and asked of the machine. */
 export type RowProfile = 'netbsd-2001' | 'posix';
 
+/** Both profiles, that of the kernel first. */
 export const ROW_PROFILES: readonly RowProfile[] = ['netbsd-2001', 'posix'];
 
 /** What was seen of one thing: `ok` or the name of an error or a signal; or a number, or whether. */
@@ -65,6 +66,7 @@ export interface AbsentRow extends RowText {
   readonly notIn2001: string;
 }
 
+/** One row: of something that a machine can be asked, or of what was not there yet. */
 export type Row = LiveRow | AbsentRow;
 
 /** A row as it is written down. */
@@ -87,6 +89,7 @@ export function alias(id: string, sentence: string, source: string, same: LiveRo
   return { ...same, id, sentence, source };
 }
 
+/** Whether a row can be tried on a machine, and does not only say what was missing. */
 export function isLive(candidate: Row): candidate is LiveRow {
   return 'perform' in candidate;
 }

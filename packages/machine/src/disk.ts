@@ -17,6 +17,7 @@ export interface DiskOptions {
   readonly transfer: number;
 }
 
+/** The disk of a machine that is told nothing else: what {@link DiskOptions} says of each option not given. */
 export const DEFAULT_DISK: DiskOptions = {
   size: 2 ** 30,
   seek: 8_000_000,

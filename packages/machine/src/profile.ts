@@ -57,6 +57,7 @@ export interface Profile {
   readonly sendsBusError: boolean;
 }
 
+/** What each profile decides. */
 export const PROFILES: { readonly [name in ProfileName]: Profile } = {
   'netbsd-2001': {
     name: 'netbsd-2001',

@@ -20,7 +20,7 @@ export class DeadlockError extends Error {
 
 /** Whoever can sleep on a channel. */
 export interface Sleeper {
-  /** The channel was woken. Called once for each {@link Scheduler.sleep}. */
+  /** The channel was woken. Called once for each `Scheduler.sleep`. */
   awaken(): void;
 }
 

@@ -67,7 +67,7 @@ export interface AlphaPmapParts {
  * NetBSD/alpha does (and i386 does not).
  */
 export class AlphaPmap implements Pmap {
-  /** Instruction fetches do not see stores: see {@link Cpus.syncIstream}. */
+  /** Instruction fetches do not see stores: see `Cpus.syncIstream`. */
   readonly procwr: (id: PmapId, va: Va, length: number) => void;
   readonly growKernel: (maxva: Va) => Va;
   readonly mapPoolPage: (pa: Pa) => Va = k0seg;

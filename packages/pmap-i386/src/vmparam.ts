@@ -42,6 +42,7 @@ export const APTE_BASE: Va = PDSLOT_APTE * NBPD;
  */
 export const APDP_BASE: Va = APTE_BASE + PDSLOT_APTE * NBPG;
 
+/** Where the addresses of a process begin and end, and those of the kernel. */
 export const VM_MIN_ADDRESS: Va = 0;
 export const VM_MAXUSER_ADDRESS: Va = PDSLOT_PTE * NBPD;
 /** The end of the user's PTEs in the recursive window: where a walk over all of a map ends. */

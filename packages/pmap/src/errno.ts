@@ -4,6 +4,7 @@
  */
 export type Errno = number;
 
+/** The errors that UVM, the ports and the machine answer with, by NetBSD's numbers (sys/errno.h). */
 export const EPERM = 1;
 export const ENOENT = 2;
 export const ESRCH = 3;

@@ -113,7 +113,7 @@ export interface MachineDependent {
    * into {@link fault}, and settles what the pmap settles itself (referenced and modified
    * emulation, a refill, a spill). Tells no `mmu.fault`: the machine does.
    *
-   * @returns {@link TRAP_SETTLED}, {@link TRAP_FAULT} or {@link TRAP_BAD_ADDRESS}
+   * @returns `TRAP_SETTLED`, `TRAP_FAULT` or `TRAP_BAD_ADDRESS`
    */
   trap(cpu: number): TrapOutcome;
   /** The last fault decoded by {@link trap}; the same object every time. */

@@ -4,6 +4,7 @@
  */
 export type Prot = number;
 
+/** The rights, a bit each, none of them and all of them. */
 export const VM_PROT_NONE = 0;
 export const VM_PROT_READ = 1;
 export const VM_PROT_WRITE = 2;

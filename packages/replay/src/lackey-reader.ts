@@ -39,7 +39,7 @@ export interface LackeyOptions {
  * Reference lines name no process: those between two lines of system calls belong to the process that makes the second, so
  * they are kept until it is known. Everything else that such logs do (two processes on a line, results that
  * come later or on a line of their own, a child that comes back before its parent) is put in order
- * here; the ways are listed at {@link LackeyReader}'s methods.
+ * here; the ways are listed at `LackeyReader`'s methods.
  *
  * @throws TraceError at the first line that fits nothing
  */

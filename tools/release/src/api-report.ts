@@ -104,5 +104,7 @@ function extract(pkg: Package, entry: Entry, scratch: string): string {
   });
   if (problems.length > 0) throw new Error(`${entry.specifier}:\n${problems.join('\n')}`);
   // Docstrings are held elsewhere; here they would ask for a changeset when one is written.
-  return readFileSync(join(scratch, name), 'utf8').replaceAll(/^ *\/\/ \(undocumented\)\n/gm, '');
+  return readFileSync(join(scratch, name), 'utf8')
+    .replaceAll(/^ *\/\/ \(undocumented\)\n/gm, '')
+    .replaceAll(/^( *\/\/ @.*) \(undocumented\)$/gm, '$1');
 }

@@ -54,26 +54,32 @@ function everywhere(kind: Kind, words: string, because: string): ExpectedOn {
   return { kind, words, because, on: {} };
 }
 
+/** On every MMU all goes well. `because` says why. */
 export function fine(because: string): ExpectedOn {
   return everywhere('fine', '', because);
 }
 
+/** The kernel stops on every MMU, with a panic that has `words` in it. */
 export function panics(words: string, because: string): ExpectedOn {
   return everywhere('panic', words, because);
 }
 
+/** A wiring is lost on every MMU, and nobody is told. */
 export function loses(because: string): ExpectedOn {
   return everywhere('lost', '', because);
 }
 
+/** A count of wired pages or mappings is wrong on every MMU. */
 export function miscounts(because: string): ExpectedOn {
   return everywhere('count', '', because);
 }
 
+/** The kernel goes on everywhere after a message that has `words` in it. */
 export function complains(words: string, because: string): ExpectedOn {
   return everywhere('message', words, because);
 }
 
+/** The machine cannot be built so, on any MMU: `because` says why. */
 export function absent(because: string): ExpectedOn {
   return everywhere('absent', '', because);
 }

@@ -190,7 +190,7 @@ export class Ibm4xxPmap implements Pmap {
   }
 
   /**
-   * {@inheritDoc Pmap.enter}
+   * Maps the page at `pa` at `va`, as the contract says (`Pmap.enter` of `@uvmkit/pmap`).
    *
    * A mapping that is there goes first. Stores are allowed only if the flags name WRITE, or the
    * mapping is wired and `prot` has it. A mapping that is not wired is loaded into the TLB at

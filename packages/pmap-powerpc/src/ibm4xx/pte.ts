@@ -20,7 +20,7 @@ import {
 /** Entries of the TLB. */
 export const NTLB = 64;
 
-/*
+/**
  *  TLBHI   EPN (22)                        │ SIZE │ V │ E │ U0 │
  *          0                             21  22    25  26   27
  *  TLBLO   RPN (22)                        │ EX │ WR │ ZSEL (4) │ W I M G
@@ -33,6 +33,7 @@ export const TLB_VALID = 0x40;
 export const TLB_ENDIAN = 0x20;
 export const TLB_U0 = 0x10;
 
+/** TLBLO: where the page is, who may, how it is cached. */
 export const TLB_RPN = 0xfffffc00;
 export const TLB_EX = 0x200;
 export const TLB_WR = 0x100;
@@ -59,7 +60,7 @@ export function pageMask(size: number): number {
   return -pageBytes(size);
 }
 
-/*
+/**
  *  TTE     PA (18)               │ END │ SZ (3) │ EX │ WR │ ZSEL (4) │ W I M G       0: nothing
  *          0                   17   18   19      22   23   24          28     31
  */

@@ -45,7 +45,7 @@ export class BatArray {
   }
 
   /**
-   * The pair that covers the address at this privilege, or {@link BAT_MISS}. A block address with
+   * The pair that covers the address at this privilege, or `BAT_MISS` (-1). A block address with
    * bits inside its own length never matches; of several matches (a programming error) the first.
    */
   find(ea: Va, user: boolean): number {

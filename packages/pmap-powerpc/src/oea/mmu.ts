@@ -107,7 +107,7 @@ const WORD1_SHIFT = 8;
  * **Two images of the segment registers.** The processor has sixteen; trap entry loads the
  * kernel's and the return to user mode the process' (trap_subr.S 1.54.2.1). The model keeps both images
  * and takes the one that the access' privilege asks for, so that no access has to reload. An
- * access with `ACCESS_USERSPACE` does what copyin and copyout do: it loads {@link USER_SR} of the
+ * access with `ACCESS_USERSPACE` does what copyin and copyout do: it loads `USER_SR` of the
  * kernel's image with the user's segment and goes through that window, in supervisor state.
  *
  * **The 603** has its TLB loaded by miss handlers that search the same table and set the same bytes; they
@@ -331,7 +331,7 @@ export class OeaMmu implements Mmu {
     return ((USER_SR << SEGMENT_SHIFT) | (va & 0x0fffffff)) >>> 0;
   }
 
-  /** The user segment that {@link USER_SR} shows (pcb_umapsr): what turns a fault there into a user address. */
+  /** The user segment that `USER_SR` shows (pcb_umapsr): what turns a fault there into a user address. */
   windowSegment = 0;
 
   /** `mtsr`: one segment register of the image in force while the kernel runs. */

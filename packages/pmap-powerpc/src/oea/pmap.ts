@@ -149,8 +149,9 @@ export class OeaPmap implements Pmap {
   }
 
   /**
-   * {@inheritDoc Pmap.create}
+   * A new, empty map with one reference and a set of VSIDs of its own.
    *
+   * @returns its handle; VSIDs are all that it takes, so there is never a shortage of memory
    * @throws KernelPanic `pmap_pinit: out of segments` when no VSID can be found
    */
   create(): PmapId {
@@ -207,7 +208,7 @@ export class OeaPmap implements Pmap {
   }
 
   /**
-   * {@inheritDoc Pmap.enter}
+   * Maps the page at `pa` at `va`, as the contract says (`Pmap.enter` of `@uvmkit/pmap`).
    *
    * A mapping that is there already is always taken away and made anew, even if nothing about it changes, and
    * may end up in another slot or in none. `PMAP_NC` makes it uncached.

@@ -15,7 +15,7 @@ export const PTE_BYTES = 8;
 export const PTEG_BYTES = 64;
 export const PTEG_SLOTS = 8;
 
-/*
+/**
  *  PTE word 0    V │ VSID (24)                         │ H │ API (6)
  *                0   1                              24  25  26     31
  *  PTE word 1    RPN (20)          │ 000 │ R │ C │ W I M G │ 0 │ PP
@@ -27,6 +27,7 @@ export const PTE_VSID_SHIFT = 7;
 export const PTE_HID = 0x40;
 export const PTE_API = 0x3f;
 
+/** Word 1: where the page is, what was done to it, how it is cached, who may. */
 export const PTE_RPN = 0xfffff000;
 export const PTE_REF = 0x100;
 export const PTE_CHG = 0x80;

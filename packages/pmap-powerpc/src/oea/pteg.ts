@@ -77,7 +77,7 @@ export class PtegTable {
   }
 
   /**
-   * The physical address of the PVO's PTE, or {@link NOT_IN_TABLE} (pmap_pvo_to_pte).
+   * The physical address of the PVO's PTE, or `NOT_IN_TABLE` (-1) (pmap_pvo_to_pte).
    *
    * @throws KernelPanic under DIAGNOSTIC if PVO and memory disagree
    */

@@ -14,6 +14,7 @@ import { PAGE_SIZE } from '../bits.ts';
 /** Where the direct map begins. */
 export const DIRECT_BASE: Va = 0xe000_0000;
 
+/** The address space under Sv32. */
 export const SV32_LAYOUT: Layout = {
   pageSize: PAGE_SIZE,
   littleEndian: true,

@@ -12,6 +12,7 @@ import { PAGE_SIZE } from '../bits.ts';
 /** Where the direct map begins. */
 export const DIRECT_BASE: Va = -(2 ** 37);
 
+/** The address space under Sv39. */
 export const SV39_LAYOUT: Layout = {
   pageSize: PAGE_SIZE,
   littleEndian: true,

@@ -137,10 +137,12 @@ export function ptePa(pte: number): number {
   return (pte >>> 8) * NBPG;
 }
 
+/** Whether an entry of a table maps memory: its type is PTE. */
 export function isPte(entry: number): boolean {
   return (entry & ET_MASK) === ET_PTE;
 }
 
+/** Whether an entry of a table leads to another table: its type is PTD. */
 export function isPtd(entry: number): boolean {
   return (entry & ET_MASK) === ET_PTD;
 }
@@ -150,14 +152,17 @@ export function makeSfsr(level: number, at: number, ft: number): number {
   return (level << 8) | (at << 5) | (ft << 2) | SFSR_FAV;
 }
 
+/** The level at which the walk of a fault ended (L): 0 the context table, to 3. */
 export function sfsrLevel(sfsr: number): number {
   return (sfsr >>> 8) & 3;
 }
 
+/** The access of a fault (AT): what was tried, and by whom. */
 export function sfsrAt(sfsr: number): number {
   return (sfsr >>> 5) & 7;
 }
 
+/** The type of a fault (FT); 0 is none. */
 export function sfsrFt(sfsr: number): number {
   return (sfsr >>> 2) & 7;
 }

@@ -102,6 +102,7 @@ export function makePte(pfn: number, flags: number): number {
   return (flags | pfn) >>> 0;
 }
 
+/** Whether the MMU translates by a PTE (V). */
 export function isValid(pte: number): boolean {
   return (pte & PG_V) !== 0;
 }

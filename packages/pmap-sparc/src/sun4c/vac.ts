@@ -79,7 +79,7 @@ export class Vac implements DataCache {
     this.pa = new Int32Array(CACHE_ALIAS_DIST / lineBytes);
   }
 
-  /** The line that holds the byte at `va` for `context`, or {@link NO_LINE}. */
+  /** The line that holds the byte at `va` for `context`, or `NO_LINE` (-1). */
   find(va: Va, context: number): number {
     const line = (va & (CACHE_ALIAS_DIST - 1)) >>> this.lineShift;
     const tag = this.tags[line]!;
