@@ -77,10 +77,12 @@ export function* amapCowNow(uvm: Uvm, entry: MapEntry, wiredOnly: boolean): Slee
     const slot = amap.slots[i]!;
     const old = amap.anon[slot]!;
     const page = anons.page[old]!;
+    // The child's own, a copy made before a wait: it is not wired, and may be on swap by now. (2001 panicked.)
+    if (anons.ref[old] === 1) continue;
     if (wiredOnly && (page === NO_PAGE || pages.wireCount[page] === 0)) continue;
     if (page === NO_PAGE)
       throw new KernelPanic('amap_cow_now: non-resident anon', { anon: old, slot });
-    if (anons.ref[old] === 1 || pages.loanCount[page] !== 0) continue;
+    if (pages.loanCount[page] !== 0) continue;
     if ((pages.flags[page]! & PG_BUSY) !== 0) {
       pages.flags[page]! |= PG_WANTED;
       yield page;

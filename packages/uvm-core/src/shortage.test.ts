@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { Kit, type KitOptions, PAGE, R, W } from '../test/kit.ts';
 import { NO_ANON } from './anon.ts';
 import { MAP_SHARED } from './mmap.ts';
-import { NO_OWNER, NO_PAGE } from './page.ts';
+import { NO_OWNER, NO_PAGE, PQ_ACTIVE } from './page.ts';
+import { SwapCluster } from './swap-cluster.ts';
 import { CHANNEL_MEMORY } from './types.ts';
 
 /** A kit whose memory can be taken away, with a daemon that gives it back when it is waited for, or none. */
@@ -57,6 +58,29 @@ describe('when memory is used up', () => {
     expect([s.proc.load(va), s.proc.load(va + PAGE), s.proc.load(text), child.load(va)]).toEqual([
       1, 2, 3, 4,
     ]);
+    s.kit.check();
+  });
+
+  it('a fork that copies locked pages goes on after a wait, though a copy of before is on swap by now', () => {
+    const s = short({ daemon: true, swap: true });
+    const va = s.proc.map({ length: 3 * PAGE });
+    for (let i = 0; i < 3; i++) s.proc.store(va + i * PAGE, 10 + i);
+    expect(s.proc.mlock(va, 3 * PAGE)).toBe(0);
+    s.takeAll(1);
+    const { onStuck } = s.kit;
+    let copy: number = NO_PAGE;
+    s.kit.onStuck = (channel) => {
+      [copy] = [...s.uvm.pages.queued(PQ_ACTIVE)].slice(-1) as [number];
+      const cluster = new SwapCluster(s.uvm);
+      cluster.add(copy);
+      cluster.flush();
+      while (s.kit.disk.deliver());
+      return onStuck(channel);
+    };
+    const child = s.proc.fork();
+    expect(copy).not.toBe(NO_PAGE);
+    expect([0, 1, 2].map((i) => child.load(va + i * PAGE))).toEqual([10, 11, 12]);
+    expect(s.exp.pgswapin).toBe(1);
     s.kit.check();
   });
 
