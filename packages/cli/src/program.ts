@@ -10,7 +10,13 @@ import type { Io } from './io.ts';
 import { addMemoryOptions } from './policies.ts';
 import { replayCommand, type ReplayFlags } from './replay-command.ts';
 import { addRowsCommand } from './rows-command.ts';
-import { divisors, memorySize, wholeNumber } from './values.ts';
+import {
+  divisors,
+  memorySize,
+  optimisationNames,
+  optimisationsOff,
+  wholeNumber,
+} from './values.ts';
 import { addWiringCommand } from './wiring-command.ts';
 
 /** Exit codes: every check held; some did not; the input or the command line cannot be used. */
@@ -85,6 +91,11 @@ function makeProgram(io: Io, exit: (code: number) => void): Command {
     )
     .option('--seed <number>', 'seed of the machine', wholeNumber(2 ** 32 - 1), 1)
     .option('--no-fault-ahead', 'faults map no neighbours')
+    .option(
+      '--without <list>',
+      `do without what only makes things faster: all, or some of ${optimisationNames().join(',')}`,
+      optimisationsOff,
+    )
     .option('--json', 'report as JSON: an array with an object for each replay', false)
     .option('--all <folder>', 'every recording in a folder; one line for each')
     .option('--maps <file>', 'the file is a raw valgrind log, and this is what valgrind -d printed')

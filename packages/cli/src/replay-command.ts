@@ -1,3 +1,4 @@
+import type { Optimisations } from '@uvmkit/machine';
 import {
   openRecording,
   type ReplayOptions,
@@ -26,6 +27,8 @@ export interface ReplayFlags extends MemoryFlags {
   readonly seed: number;
   readonly json: boolean;
   readonly faultAhead: boolean;
+  /** What the machines do without, `--no-fault-ahead` apart. */
+  readonly without?: Optimisations;
   readonly maps?: string;
   readonly window: number;
   readonly all?: string;
@@ -63,7 +66,8 @@ export async function replayCommand(
         ...(flags.memory === undefined ? {} : { memory: flags.memory }),
         ...(flags.swap === undefined ? {} : { swap: flags.swap }),
         seed: flags.seed,
-        faultAhead: flags.faultAhead,
+        ...flags.without,
+        ...(flags.faultAhead ? {} : { faultAhead: false }),
         wiring,
         amnesia: flags.amnesia,
         countUnmapped: flags.countUnmapped,

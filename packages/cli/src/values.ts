@@ -1,3 +1,4 @@
+import { OPTIMISATIONS, type Optimisations } from '@uvmkit/machine';
 import { InvalidArgumentError } from 'commander';
 
 const UNITS: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 };
@@ -48,4 +49,22 @@ export function divisors(text: string): readonly number[] {
       `Expected whole numbers from 1 to ${MOST_PRESSURE}, each once, such as 2,4,8.`,
     );
   return values;
+}
+
+/** What `--without` calls the optimisations: `fault-ahead` for `faultAhead`. */
+export function optimisationNames(): readonly string[] {
+  return OPTIMISATIONS.map((name) =>
+    name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`),
+  );
+}
+
+/** Optimisations to do without: names with commas between, each once, or `all`. */
+export function optimisationsOff(text: string): Optimisations {
+  const names = optimisationNames();
+  const wanted = text === 'all' ? names : text.split(',');
+  if (!wanted.every((name) => names.includes(name)) || new Set(wanted).size !== wanted.length)
+    throw new InvalidArgumentError(`Expected all, or some of ${names.join(',')}, each once.`);
+  return Object.fromEntries(
+    OPTIMISATIONS.filter((_, i) => wanted.includes(names[i]!)).map((name) => [name, false]),
+  );
 }

@@ -145,14 +145,28 @@ describe('uvmkit', () => {
 
   test('forgets mappings as it is told to, under the wiring policy that it is told, and says so', async () => {
     const path = await file('small.vmt.gz', gzipSync(SMALL));
-    const flags = ['--amnesia', '.5', '--policy', 'wire'];
+    const flags = ['--amnesia', '.75', '--policy', 'wire'];
     const { code, out } = await uvmkit([path, ...flags, '--json']);
     expect(code).toBe(0);
     const [report] = JSON.parse(out) as ReplayReport[];
-    expect(report).toMatchObject({ ok: true, policy: 'wire', amnesia: { probability: 0.5 } });
+    expect(report).toMatchObject({ ok: true, policy: 'wire', amnesia: { probability: 0.75 } });
     expect(report!.amnesia!.forgotten).toBeGreaterThan(0);
     const table = await uvmkit([path, ...flags]);
-    expect(table.out).toMatch(/what mlock does +wire\n.*forgets all +0\.5\n/);
+    expect(table.out).toMatch(/what mlock does +wire\n.*forgets all +0\.75\n/);
+  });
+
+  test('does without what it is told to, and says so', async () => {
+    const replay = async (without: string) =>
+      uvmkit([join(SHIPPED, 'locker.vmt.gz'), '--json', '--without', without]);
+    const { out } = await replay('tlb,map-hints');
+    const [report] = JSON.parse(out) as ReplayReport[];
+    expect(report).toMatchObject({ ok: true, faultAhead: true, without: ['mapHints', 'tlb'] });
+    const [plain] = JSON.parse((await replay('all')).out) as ReplayReport[];
+    expect(plain).toMatchObject({ ok: true, faultAhead: false, work: report!.work });
+    for (const wrong of ['tbl', 'tlb,tlb', ''])
+      expect((await replay(wrong)).err).toContain(
+        'Expected all, or some of fault-ahead,map-hints,merging,idle-zeroing,tlb, each once.',
+      );
   });
 
   test('draws a bar and colours on a terminal', async () => {

@@ -16,6 +16,7 @@ import {
   Machine,
   type MachineOptions,
   O_RDWR,
+  type Optimisations,
   type Process,
   ProcessSignal,
   PT_ATTACH,
@@ -80,7 +81,7 @@ export interface OpenedFile {
 }
 
 /** What may be otherwise about the machine of a row, without any row telling the difference. */
-export type RowSetting = Pick<MachineOptions, 'seed' | 'wiring' | 'amnesia'>;
+export type RowSetting = Pick<MachineOptions, 'seed' | 'wiring' | 'amnesia'> & Optimisations;
 
 /** What a row finds: a machine just booted, with one process that is not the superuser's. */
 export class World {

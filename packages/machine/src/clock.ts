@@ -30,10 +30,14 @@ export class Clock {
     return this.#heap.length;
   }
 
+  /** When the next event is, in ns since boot; infinity if none is pending. */
+  get next(): number {
+    return this.#heap[0]?.at ?? Number.POSITIVE_INFINITY;
+  }
+
   /** True if something is to happen now or should have happened already. */
   get due(): boolean {
-    const next = this.#heap[0];
-    return next !== undefined && next.at <= this.#now;
+    return this.next <= this.#now;
   }
 
   /** Has `happen` called once, `delay` ns from now; never before this call has returned. */

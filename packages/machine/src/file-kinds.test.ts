@@ -232,10 +232,10 @@ describe('swap', () => {
 describe.each(PORTS)('a remote file on %s', (_, port) => {
   const OF_FILES = SCENARIOS.filter(({ name }) => /file/.test(name));
   it.each(OF_FILES)('survives one failure of its server’s disk when $name', (scenario) => {
-    const unharmed = play(port(), scenario, 'file write', 0, 'remote');
+    const unharmed = play(port(), scenario, 'file write', 0, { fileSystem: 'remote' });
     expect(unharmed).toMatchObject({ failed: false, outcomes: [], panic: null, lost: 0 });
     for (const failure of ['file read', 'file write'] as const) {
-      const fate = play(port(), scenario, failure, 1, 'remote');
+      const fate = play(port(), scenario, failure, 1, { fileSystem: 'remote' });
       expect(fate.panic).toBeNull();
       if (fate.failed) expect(fate.left).toEqual(unharmed.left);
       for (const outcome of fate.outcomes)

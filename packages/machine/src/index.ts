@@ -28,6 +28,7 @@ export {
   RLIMIT_STACK,
 } from './limits.ts';
 export * from './machine.ts';
+export { OPTIMISATIONS, type Optimisations } from './optimisations.ts';
 export { Partition } from './partition.ts';
 export {
   PIOD_READ_D,

@@ -1,8 +1,7 @@
 import { EIO, errnoName, hex, KernelPanic, NO_PA, type Port } from '@uvmkit/pmap';
 import { checkUvm, MAP_ANON, MAP_PRIVATE, MAP_SHARED, NO_PAGE, SWAP_ON } from '@uvmkit/uvm-core';
 import type { File } from '../src/file.ts';
-import type { FileSystemKind } from '../src/file-kinds.ts';
-import { Machine } from '../src/machine.ts';
+import { Machine, type MachineOptions } from '../src/machine.ts';
 import type { Process } from '../src/process.ts';
 import { ProcessSignal } from '../src/signal.ts';
 
@@ -72,9 +71,9 @@ export class Stage {
 
   /**
    * @param nth which request fails; 0 for none
-   * @param fileSystem what the file is on
+   * @param options further ones of the machine
    */
-  constructor(port: Port, failure: Failure, nth: number, fileSystem: FileSystemKind = 'blocks') {
+  constructor(port: Port, failure: Failure, nth: number, options: Partial<MachineOptions> = {}) {
     this.#failure = failure;
     this.#nth = nth;
     this.page = port.layout.pageSize;
@@ -86,7 +85,7 @@ export class Stage {
       deviceMemory,
       disk: FAST,
       blockSize: this.page,
-      fileSystem,
+      ...options,
     });
     const { machine } = this;
     const disk = machine.addDisk({ ...FAST, size: 4 * MEGA });
@@ -375,9 +374,9 @@ export function play(
   scenario: Scenario,
   failure: Failure,
   nth: number,
-  fileSystem?: FileSystemKind,
+  options: Partial<MachineOptions> = {},
 ): Fate {
-  const stage = new Stage(port, failure, nth, fileSystem);
+  const stage = new Stage(port, failure, nth, options);
   try {
     scenario.play(stage);
     const lost = stage.verify();

@@ -20,6 +20,7 @@ export * from './port.ts';
 export * from './prot.ts';
 export * from './pv.ts';
 export * from './tlb.ts';
+export { withoutTlb } from './tlb-less.ts';
 export * from './tree-pmap.ts';
 export * from './tree-tables.ts';
 export * from './bare.ts';

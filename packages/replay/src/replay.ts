@@ -1,4 +1,11 @@
-import { DeadlockError, Machine, type MachineOptions, ProcessSignal } from '@uvmkit/machine';
+import {
+  DeadlockError,
+  Machine,
+  type MachineOptions,
+  OPTIMISATIONS,
+  type Optimisations,
+  ProcessSignal,
+} from '@uvmkit/machine';
 import { KernelPanic, type Port } from '@uvmkit/pmap';
 import type { WiringPolicy } from '@uvmkit/uvm-core';
 import { Census } from './census.ts';
@@ -42,7 +49,7 @@ export async function openRecording(source: RecordingSource): Promise<SurveyedRe
 }
 
 /** How to replay. */
-export interface ReplayOptions {
+export interface ReplayOptions extends Optimisations {
   readonly port: Port;
   /**
    * Bytes of RAM, a multiple of the port's page size; 64 MB if not given, and as many pages as those where every
@@ -53,8 +60,6 @@ export interface ReplayOptions {
   readonly swap?: number;
   /** 1 if not given. */
   readonly seed?: number;
-  /** Whether faults map resident neighbours; true if not given. */
-  readonly faultAhead?: boolean;
   /** How likely it is, 0 … 1, that every pmap forgets all that is not wired at a step; 0 if not given. See `MachineOptions`. */
   readonly amnesia?: number;
   /** Count references to pages that are mapped nowhere, rather than taking them for bad input. */
@@ -88,13 +93,14 @@ export async function replayRecording(
   options: ReplayOptions,
 ): Promise<ReplayReport> {
   const { source, survey } = opened;
-  const { port, seed = 1, faultAhead = true } = options;
+  const { port, seed = 1 } = options;
+  const without = OPTIMISATIONS.filter((name) => options[name] === false);
   const placement = placeRecording(survey, port.layout);
   const machine = buildMachine({
     port,
     seed,
-    faultAhead,
     amnesia: options.amnesia ?? 0,
+    ...Object.fromEntries(without.map((name) => [name, false])),
     memory: options.memory ?? (DEFAULT_MEMORY / TRACE_PAGE) * placement.unit,
     disk: { size: diskSize(opened, placement) },
     ...(options.wiring === undefined ? {} : { wiring: options.wiring }),
@@ -132,7 +138,7 @@ export async function replayRecording(
   }
   census.close();
   const real = before === null ? null : options.clock!() - before;
-  return makeReport({ state, replayer, recording, census, seed, faultAhead, stopped, real });
+  return makeReport({ state, replayer, recording, census, seed, without, stopped, real });
 }
 
 /** A machine that cannot be built is one that the recording does not fit. */
@@ -203,7 +209,7 @@ interface Ended {
   readonly recording: Recording;
   readonly census: Census;
   readonly seed: number;
-  readonly faultAhead: boolean;
+  readonly without: readonly (keyof Optimisations)[];
   readonly stopped: string | null;
   readonly real: number | null;
 }
@@ -231,7 +237,8 @@ function makeReport(ended: Ended): ReplayReport {
     memoryBytes: machine.memory.size,
     swapBytes: exp.swpages * port.layout.pageSize,
     seed: ended.seed,
-    faultAhead: ended.faultAhead,
+    faultAhead: !ended.without.includes('faultAhead'),
+    without: ended.without,
     policy: machine.uvm.wiring.name,
     amnesia: amnesiaOf(machine),
     ok: findings.mismatchCount === 0 && ended.stopped === null,

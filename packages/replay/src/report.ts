@@ -1,3 +1,4 @@
+import type { Optimisations } from '@uvmkit/machine';
 import type { Mismatch } from './findings.ts';
 import type { Moved } from './placement.ts';
 
@@ -15,6 +16,8 @@ export interface ReplayReport {
   readonly swapBytes: number;
   readonly seed: number;
   readonly faultAhead: boolean;
+  /** The optimisations that the machine did without. */
+  readonly without: readonly (keyof Optimisations)[];
   /** What mlock(2) did, by the policy's name. */
   readonly policy: string;
   /** How likely it was at a step that everything was forgotten, at how many it was, and how many mappings; null if never. */

@@ -36,14 +36,19 @@ export class EntryIndex {
   private readonly widestGap: number[] = [];
   /** Chunks that are in no use. */
   private readonly spare: number[] = [];
+  private readonly remembers: boolean;
   /** Pages of the entry that {@link find} found last, and its place in `entries`, while all is as it was. */
   private lastStart = 0;
   private lastEnd = 0;
   private lastPlace = -1;
 
-  /** @param pageSize bytes; bounds of entries are multiples of it */
-  constructor(pageSize: number) {
+  /**
+   * @param pageSize bytes; bounds of entries are multiples of it
+   * @param remembers whether {@link find} tries the entry that it found last first
+   */
+  constructor(pageSize: number, remembers = true) {
     this.pageSize = pageSize;
+    this.remembers = remembers;
     this.perByte = 1 / pageSize;
   }
 
@@ -63,10 +68,12 @@ export class EntryIndex {
     const place = upperBound(this.bounds, base, base + CAPACITY, page) - 1;
     const end = this.bounds[place + CAPACITY]!;
     if (page >= end) return null;
+    const found = place - base + chunk * CAPACITY;
+    if (!this.remembers) return this.entries[found]!;
     this.lastStart = this.bounds[place]!;
     this.lastEnd = end;
-    this.lastPlace = place - base + chunk * CAPACITY;
-    return this.entries[this.lastPlace]!;
+    this.lastPlace = found;
+    return this.entries[found]!;
   }
 
   /** The last entry that starts at or below `va`, or null. */

@@ -79,7 +79,7 @@ export class VmMap {
 
   constructor(uvm: Uvm, pmap: PmapId, min: Va, max: Va, flags: number) {
     this.id = uvm.newMapId();
-    this.index = new EntryIndex(uvm.pageSize);
+    this.index = new EntryIndex(uvm.pageSize, uvm.mapHints);
     this.pmap = pmap;
     this.flags = flags;
     this.channel = uvm.newChannel();
@@ -204,7 +204,7 @@ export function findSpace(
   let prev: MapEntry;
   let from = hint;
   if (!fixed && hint === map.min) {
-    prev = map.firstFree;
+    prev = uvm.mapHints ? map.firstFree : map.header;
     if (prev !== map.header) from = prev.end;
   } else {
     prev = mapFloor(map, hint);
@@ -289,6 +289,7 @@ export function uvmMap(
   else if (offset === UVM_UNKNOWN_OFFSET) offset = start - uvm.kernelMap.min;
 
   if (
+    uvm.merging &&
     (flags & UVM_FLAG_NOMERGE) === 0 &&
     prev !== map.header &&
     prev.end === start &&

@@ -94,6 +94,10 @@ export interface UvmOptions {
   readonly colours?: number;
   /** Whether faults map resident neighbours; true if not given. */
   readonly faultAhead?: boolean;
+  /** Whether searches of a map begin at the entry found last, and those for room behind what is full; true if not given. */
+  readonly mapHints?: boolean;
+  /** Whether a mapping may be made by lengthening the one before it; true if not given. */
+  readonly merging?: boolean;
   readonly quirks?: Partial<Quirks>;
   /** What mlock(2) does; `wiremaxPolicy` if not given. */
   readonly wiring?: WiringPolicy;
@@ -140,6 +144,8 @@ export class Uvm {
   readonly pageSize: number;
   readonly quirks: Quirks;
   readonly faultAhead: boolean;
+  readonly mapHints: boolean;
+  readonly merging: boolean;
   readonly wiring: WiringPolicy;
   /** Pages whose write, for the daemon, has failed. */
   failedPageouts = 0;
@@ -171,6 +177,8 @@ export class Uvm {
     this.pageSize = memory.pageSize;
     this.quirks = { ...DEFAULT_QUIRKS, ...options.quirks };
     this.faultAhead = options.faultAhead ?? true;
+    this.mapHints = options.mapHints ?? true;
+    this.merging = options.merging ?? true;
     this.wiring = options.wiring ?? wiremaxPolicy;
     this.#wakeup = options.wakeup;
     this.#swapOutIdle = options.swapOutIdle ?? (() => {});

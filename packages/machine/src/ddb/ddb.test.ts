@@ -156,8 +156,8 @@ describe('on a small machine', () => {
       "PMAP 0 (i386): map=0, resident=9, wired=9, tables=0x5000
         0xc0005000: PTE 0x00006703 V RW G W PVLIST → 0x00006000
         0xc0006000: PTE 0x00007703 V RW G W PVLIST → 0x00007000
-        0xc0007000: PTE 0x0000e703 V RW G W PVLIST → 0x0000e000
-        0xc0008000: PTE 0x0000f703 V RW G W PVLIST → 0x0000f000
+        0xc0007000: PTE 0x0000f703 V RW G W PVLIST → 0x0000f000
+        0xc0008000: PTE 0x0000e703 V RW G W PVLIST → 0x0000e000
         5 outside of the map's entries"
     `);
   });
