@@ -111,7 +111,7 @@ function capabilityProblems({ capabilities }: Readonly<Record<string, unknown>>)
 }
 
 /**
- * Why a value is no {@link MmuFormat}, one line a reason: for values that come from elsewhere.
+ * Why a value is no `MmuFormat`, one line a reason: for values that come from elsewhere.
  *
  * @returns nothing if it looks like one; whether it is true of its MMU is for the cases to say
  */
